@@ -1,0 +1,131 @@
+//! `Provider`: how a provider of nodes and storage names its places.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::LawSource;
+
+/// How a provider of nodes and storage names its places: what a node's provider id proves, how a zone id names its
+/// region, which storage drivers are its own and where their classes say in which place volumes lie.
+///
+/// The built-in catalogue holds the common cloud providers; an object of the same name replaces the built-in one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "domicile.dev",
+    version = "v1alpha1",
+    kind = "Provider",
+    plural = "providers",
+    shortname = "dprov",
+    category = "domicile",
+    derive = "PartialEq",
+    printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct ProviderSpec {
+    /// Full name.
+    pub title: String,
+    /// Forms of `spec.providerID` of its nodes. The first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub provider_ids: Vec<ProviderId>,
+    /// Forms of its zone ids. A zone that no form matches is not understood, and its node is in no proven place: an
+    /// outpost may lie in another country than its parent region. No forms at all: zones say nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub zones: Vec<ProviderZone>,
+    /// Its storage drivers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub drivers: Vec<ProviderDriver>,
+    /// Where this is known from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<LawSource>,
+}
+
+/// A form of provider ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderId {
+    /// Regular expression; the named groups `zone` and `region` are what the id proves. No group: it names the provider
+    /// only.
+    #[schemars(length(max = 500))]
+    pub pattern: String,
+}
+
+/// A form of zone ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderZone {
+    /// Regular expression; the named group `region` is the zone's region. No group: the id is understood and says
+    /// nothing about a place.
+    #[schemars(length(max = 500))]
+    pub pattern: String,
+}
+
+/// A storage driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderDriver {
+    /// Name of the provisioner or CSI driver.
+    pub name: String,
+    /// Where a volume is made whose class binds when the first pod comes.
+    #[serde(default)]
+    pub follows: DriverFollows,
+    /// Keys of allowed topologies, beside the well-known region and zone labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub topology_keys: Vec<ProviderTopologyKey>,
+    /// Class parameters that say where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub parameters: Vec<ProviderParameter>,
+}
+
+/// Where a volume is made whose class binds when the first pod comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum DriverFollows {
+    /// In the place of the node on which that pod runs.
+    Node,
+    /// The driver does not promise that.
+    #[default]
+    Unknown,
+}
+
+/// A topology key of a driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderTopologyKey {
+    /// The key.
+    pub key: String,
+    /// What its values name.
+    pub says: ValueMeaning,
+}
+
+/// A class parameter that says where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderParameter {
+    /// Its name, compared without regard to case.
+    pub name: String,
+    /// What its value names.
+    pub says: ValueMeaning,
+    /// Regular expression of the values to which this applies; none: every value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    pub pattern: Option<String>,
+}
+
+/// What a value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ValueMeaning {
+    /// A region of the provider.
+    Region,
+    /// A zone of the provider.
+    Zone,
+    /// That copies go to a place which the object does not name.
+    Replicated,
+    /// Something that exists already, in a place which the object does not name.
+    Elsewhere,
+}

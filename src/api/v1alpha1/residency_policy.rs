@@ -1,0 +1,151 @@
+//! `ResidencyPolicy`: the owner's rules.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::policy::{Mode, PinBy, RewritePods, RewriteStorage};
+
+/// Says for which personal data what may happen where, and what is done about the rest.
+///
+/// Where several policies cover the same data, the strictest wins. The built-in policy `law` allows what the law of
+/// the origin allows by itself; a policy of that name replaces it, every other one adds to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "domicile.dev",
+    version = "v1alpha1",
+    kind = "ResidencyPolicy",
+    plural = "residencypolicies",
+    shortname = "rpol",
+    category = "domicile",
+    status = "ResidencyPolicyStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Violations", type_ = "integer", json_path = ".status.violations"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct ResidencyPolicySpec {
+    /// Which data the policy covers. Empty: all personal data.
+    #[serde(default, rename = "match")]
+    pub matches: PolicyMatch,
+    /// For each act the places where it may happen: `Origin` (where the data comes from), `Law` (wherever the law of the
+    /// origin lets it go by itself), a country, or the code of a bloc. An act that is not listed is not limited by this
+    /// policy.
+    pub residence: ResidencyRules,
+    /// What a place gets that cannot be proven, at most what `mode` says.
+    #[serde(default)]
+    pub unknown_place: UnknownPlace,
+    /// What a breach gets.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What may be changed so that a request complies.
+    #[serde(default)]
+    pub rewrite: PolicyRewrite,
+}
+
+/// Which data a policy covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyMatch {
+    /// Origins: countries and codes of blocs. Empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 300), inner(length(min = 1, max = 40)))]
+    pub origins: Vec<String>,
+    /// Data categories: W3C DPV terms or fideslang keys, which cover the keys below them. Empty: all. Data whose
+    /// categories are not declared may be of any and is always covered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 300), inner(length(min = 1, max = 200)))]
+    pub categories: Vec<String>,
+}
+
+/// Places by act.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = (
+    "has(self.Collect) || has(self.Store) || has(self.Process) || has(self.Access) || has(self.Backup) || \
+     has(self.Transfer)",
+    "a policy that limits no act says nothing; name at least one"
+))]
+pub struct ResidencyRules {
+    /// Where data may be gathered from people.
+    #[serde(default, rename = "Collect", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub collect: Option<Vec<String>>,
+    /// Where data may rest: claims and volumes.
+    #[serde(default, rename = "Store", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub store: Option<Vec<String>>,
+    /// Where data may be worked on: pods.
+    #[serde(default, rename = "Process", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub process: Option<Vec<String>>,
+    /// From where people may look at data.
+    #[serde(default, rename = "Access", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub access: Option<Vec<String>>,
+    /// Where second copies may rest.
+    #[serde(default, rename = "Backup", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub backup: Option<Vec<String>>,
+    /// Where recipients of data flows may be.
+    #[serde(default, rename = "Transfer", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
+    pub transfer: Option<Vec<String>>,
+}
+
+/// What a place gets that cannot be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum UnknownPlace {
+    /// The request is refused.
+    #[default]
+    Refuse,
+    /// The request passes with a warning.
+    Warn,
+    /// Nothing but a finding in status.
+    Audit,
+}
+
+/// What may be changed so that a request complies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRewrite {
+    /// Whether pods are pinned to allowed countries by required node affinity when they are created.
+    #[serde(default)]
+    pub pods: RewritePods,
+    /// By which node label: `Region` where autoscalers must understand the constraint on nodes that do not exist yet,
+    /// `Country` for the label that the operator keeps by evidence, `Auto` for the region label wherever that is safe.
+    #[serde(default)]
+    pub pin_by: PinBy,
+    /// Whether the storage class of a new claim may be replaced by one inside. What stands in Git is better refused with
+    /// the class to use, which is what `Never` does.
+    #[serde(default)]
+    pub storage: RewriteStorage,
+    /// Storage classes to prefer as replacements, best first; the others follow by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub preferred_storage_classes: Vec<String>,
+}
+
+/// What the operator sees.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResidencyPolicyStatus {
+    /// Generation of the specification that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many findings name this policy now.
+    #[serde(default)]
+    pub violations: i64,
+    /// Ready, Reconciling, Stalled.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,90 @@
+//! The built-in catalogue: manifests of our own kinds, embedded in the binary. Knowledge is data: no country, region or
+//! field path is named in Rust code.
+
+use include_dir::{Dir, include_dir};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::v1alpha1::{Bloc, Location, Provider, ResidencyPolicy};
+
+static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
+
+/// Every built-in object.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// Blocs.
+    pub blocs: Vec<Bloc>,
+    /// Locations.
+    pub locations: Vec<Location>,
+    /// Providers.
+    pub providers: Vec<Provider>,
+    /// Policies.
+    pub policies: Vec<ResidencyPolicy>,
+}
+
+/// A manifest that is not what it should be. The built-in ones are tested, so that this can only be seen while one is
+/// being written.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// Not YAML, or not of its kind's shape.
+    #[error("failed to read {file}: {reason}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A kind that the catalogue does not hold.
+    #[error("{file} holds an object of the unknown kind {kind}")]
+    UnknownKind {
+        /// The file.
+        file: String,
+        /// The kind.
+        kind: String,
+    },
+}
+
+/// The files of the catalogue with their text, in the order of their paths.
+pub fn files() -> Vec<(&'static str, &'static str)> {
+    fn walk(dir: &Dir<'static>, into: &mut Vec<(&'static str, &'static str)>) {
+        for file in dir.files() {
+            if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+                into.push((path, text));
+            }
+        }
+        for dir in dir.dirs() {
+            walk(dir, into);
+        }
+    }
+    let mut files = Vec::new();
+    walk(&FILES, &mut files);
+    files.sort_unstable();
+    files
+}
+
+/// Reads the catalogue.
+///
+/// # Errors
+///
+/// When a manifest cannot be read.
+pub fn load() -> Result<Catalogue, CatalogueError> {
+    let mut catalogue = Catalogue::default();
+    for (file, text) in files() {
+        let unreadable = |reason: String| CatalogueError::Unreadable { file: file.to_owned(), reason };
+        let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| unreadable(error.to_string()))?;
+        for document in documents {
+            fn read<T: DeserializeOwned>(document: Value) -> Result<T, String> {
+                serde_json::from_value(document).map_err(|error| error.to_string())
+            }
+            let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+            match kind.as_str() {
+                "Bloc" => catalogue.blocs.push(read(document).map_err(unreadable)?),
+                "Location" => catalogue.locations.push(read(document).map_err(unreadable)?),
+                "Provider" => catalogue.providers.push(read(document).map_err(unreadable)?),
+                "ResidencyPolicy" => catalogue.policies.push(read(document).map_err(unreadable)?),
+                _ => return Err(CatalogueError::UnknownKind { file: file.to_owned(), kind }),
+            }
+        }
+    }
+    Ok(catalogue)
+}

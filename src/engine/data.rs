@@ -1,0 +1,43 @@
+//! Whose data an object touches, and how we know.
+
+use std::fmt;
+
+use super::country::CountrySet;
+
+/// Personal data as the decision sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data {
+    /// Where the data was collected and where its subjects are: every one of them binds.
+    pub origins: CountrySet,
+    /// Why the origins are not known, when a declaration of them cannot be read. Nothing is allowed then.
+    pub unknown_origin: Option<String>,
+    /// Data categories (W3C DPV terms or fideslang keys). Empty: not declared, which every category rule matches,
+    /// since an undeclared category may be any.
+    pub categories: Vec<String>,
+    /// What brings the data into the object, for people: a namespace label, a store, a flow.
+    pub via: Source,
+}
+
+/// What declares data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The origin label of a namespace.
+    Namespace(String),
+    /// An origin label of the object itself.
+    Label,
+    /// A data store: namespace, name.
+    Store(String, String),
+    /// A data flow: namespace, name.
+    Flow(String, String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(name) => write!(f, "the origin label of namespace {name}"),
+            Self::Label => f.write_str("its own origin label"),
+            Self::Store(namespace, name) => write!(f, "DataStore {namespace}/{name}"),
+            Self::Flow(namespace, name) => write!(f, "DataFlow {namespace}/{name}"),
+        }
+    }
+}

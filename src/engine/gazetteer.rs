@@ -1,0 +1,258 @@
+//! What names mean: which country a provider's region or zone, a storage class or a label of ours lies in.
+//!
+//! Built from `Location` and `Provider` objects. A region id means nothing without its provider: the same id is one
+//! country at one provider and another country at another, so every look-up takes the providers that it may be of.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+use super::place::Places;
+
+/// What is known about names.
+#[derive(Debug, Clone, Default)]
+pub struct Gazetteer {
+    /// Region id -> provider -> place.
+    regions: BTreeMap<String, BTreeMap<String, Places>>,
+    zones: BTreeMap<String, Places>,
+    labels: BTreeMap<(String, String), Places>,
+    selectors: Vec<(BTreeMap<String, String>, Places)>,
+    classes: BTreeMap<String, Places>,
+    providers: BTreeMap<String, Provider>,
+}
+
+/// How a provider names its nodes, zones and storage drivers.
+#[derive(Debug, Clone, Default)]
+pub struct Provider {
+    /// Forms of a node's provider id; the named groups `zone` and `region` are what the id proves.
+    pub ids: Vec<Regex>,
+    /// Forms of a zone id; the named group `region` is its region. Without the group: understood, says nothing.
+    pub zones: Vec<Regex>,
+    /// Storage drivers by the name of their provisioner.
+    pub drivers: BTreeMap<String, Driver>,
+}
+
+/// What a storage driver says about places.
+#[derive(Debug, Clone, Default)]
+pub struct Driver {
+    /// Whether a volume whose binding waits for its first pod is made where that pod runs.
+    pub follows_node: bool,
+    /// Topology keys of its own.
+    pub topology_keys: BTreeMap<String, Says>,
+    /// Class parameters that say where; names are compared without regard to case.
+    pub parameters: Vec<Parameter>,
+}
+
+/// What a value names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// A region of the provider.
+    Region,
+    /// A zone of the provider.
+    Zone,
+    /// That copies go to a place which the object does not name.
+    Replicated,
+    /// Something that exists already, in a place which the object does not name.
+    Elsewhere,
+}
+
+/// A class parameter that says where.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// What its value names.
+    pub says: Says,
+    /// Values to which this applies; none: every value.
+    pub pattern: Option<Regex>,
+}
+
+/// Names that lie in one place, as a `Location` lists them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// (provider, region id).
+    pub regions: Vec<(String, String)>,
+    /// Values of the zone label.
+    pub zones: Vec<String>,
+    /// Labels that a node there carries, all of them.
+    pub node_labels: BTreeMap<String, String>,
+    /// Storage classes.
+    pub storage_classes: Vec<String>,
+}
+
+/// What a provider id says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider.
+    pub provider: String,
+    /// The zone that the id proves.
+    pub zone: Option<String>,
+    /// The region that the id proves.
+    pub region: Option<String>,
+}
+
+/// What a zone id says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Zone {
+    /// It names a place of its own.
+    Place(Places),
+    /// It belongs to this region.
+    Of(String),
+    /// It is understood, and says nothing about a place.
+    Nothing,
+    /// Nobody here understands it: it may be an outpost in another country than its parent region.
+    NotUnderstood,
+}
+
+impl Gazetteer {
+    /// Adds a provider; of two with one name the later replaces the earlier.
+    pub fn add_provider(&mut self, name: String, provider: Provider) {
+        self.providers.insert(name, provider);
+    }
+
+    /// Whether a provider of this name is known.
+    pub fn has_provider(&self, name: &str) -> bool {
+        self.providers.contains_key(name)
+    }
+
+    /// Adds names that lie at `places`. Two statements that contradict each other leave the name unproven.
+    pub fn add_names(&mut self, names: Names, places: &Places) {
+        let Names { regions, zones, node_labels, storage_classes } = names;
+        for (provider, id) in regions {
+            state(self.regions.entry(id).or_default(), provider, places);
+        }
+        for zone in zones {
+            state(&mut self.zones, zone, places);
+        }
+        for class in storage_classes {
+            state(&mut self.classes, class, places);
+        }
+        // A single label can also be read where a pod asks for it; several together only on the node itself.
+        if node_labels.len() == 1 {
+            for label in node_labels.clone() {
+                state(&mut self.labels, label, places);
+            }
+        }
+        if !node_labels.is_empty() {
+            self.selectors.push((node_labels, places.clone()));
+        }
+    }
+
+    /// Which provider a node's provider id is of, and what the id proves.
+    pub fn identify(&self, provider_id: &str) -> Option<Identity> {
+        self.providers.iter().find_map(|(name, provider)| {
+            provider.ids.iter().find_map(|form| {
+                let found = form.captures(provider_id)?;
+                let group = |name| found.name(name).map(|text| text.as_str().to_owned());
+                Some(Identity { provider: name.clone(), zone: group("zone"), region: group("region") })
+            })
+        })
+    }
+
+    /// Where the region `id` of this provider lies.
+    pub fn region_of(&self, provider: &str, id: &str) -> Option<&Places> {
+        self.regions.get(id)?.get(provider)
+    }
+
+    /// Where a region id may lie: at one of `providers` if any of them has it, otherwise at any provider.
+    pub fn region(&self, id: &str, providers: &[String]) -> Places {
+        let Some(known) = self.regions.get(id) else {
+            return Places::unknown(format!("no Location names region {id}"));
+        };
+        let local = providers.iter().filter_map(|provider| known.get(provider)).cloned().reduce(Places::or);
+        local
+            .or_else(|| known.values().cloned().reduce(Places::or))
+            .unwrap_or_else(|| Places::unknown(format!("no Location names region {id}")))
+    }
+
+    /// What a zone id of this provider says.
+    pub fn zone_of(&self, provider: &str, zone: &str) -> Zone {
+        if let Some(places) = self.zones.get(zone) {
+            return Zone::Place(places.clone());
+        }
+        if let Some(places) = self.region_of(provider, zone) {
+            return Zone::Place(places.clone());
+        }
+        let Some(forms) = self.providers.get(provider).map(|provider| &provider.zones) else {
+            return Zone::NotUnderstood;
+        };
+        if forms.is_empty() {
+            return Zone::Nothing;
+        }
+        forms.iter().find_map(|form| form.captures(zone)).map_or(Zone::NotUnderstood, |found| {
+            match found.name("region") {
+                Some(region) => Zone::Of(region.as_str().to_owned()),
+                None => Zone::Nothing,
+            }
+        })
+    }
+
+    /// Where a zone id may lie, at one of `providers`, or at any if none of them understands it.
+    pub fn zone(&self, zone: &str, providers: &[String]) -> Places {
+        if let Some(places) = self.zones.get(zone) {
+            return places.clone();
+        }
+        let at = |provider: &String| match self.zone_of(provider, zone) {
+            Zone::Place(places) => Some(places),
+            Zone::Of(region) => self.region_of(provider, &region).cloned(),
+            Zone::Nothing | Zone::NotUnderstood => None,
+        };
+        let local = providers.iter().filter_map(at).reduce(Places::or);
+        local
+            .or_else(|| self.providers.keys().filter_map(at).reduce(Places::or))
+            .unwrap_or_else(|| Places::unknown(format!("no Location or Provider understands zone {zone}")))
+    }
+
+    /// Where a zone that a `Location` names lies.
+    pub fn named_zone(&self, zone: &str) -> Option<&Places> {
+        self.zones.get(zone)
+    }
+
+    /// Where nodes with this one label lie, if a `Location` says so.
+    pub fn label(&self, key: &str, value: &str) -> Option<&Places> {
+        // No allocation where no Location uses labels, which is the common case.
+        if self.labels.is_empty() {
+            return None;
+        }
+        self.labels.get(&(key.to_owned(), value.to_owned()))
+    }
+
+    /// Every `Location` whose labels a node carries.
+    pub fn selected<'a>(&'a self, labels: &'a BTreeMap<String, String>) -> impl Iterator<Item = &'a Places> {
+        self.selectors
+            .iter()
+            .filter(|(wanted, _)| wanted.iter().all(|(key, value)| labels.get(key) == Some(value)))
+            .map(|(_, places)| places)
+    }
+
+    /// Where a storage class lies, if a `Location` names it.
+    pub fn class(&self, name: &str) -> Option<&Places> {
+        self.classes.get(name)
+    }
+
+    /// The storage driver of this name and its provider.
+    pub fn driver(&self, provisioner: &str) -> Option<(&str, &Driver)> {
+        self.providers
+            .iter()
+            .find_map(|(name, provider)| provider.drivers.get(provisioner).map(|driver| (name.as_str(), driver)))
+    }
+
+    /// Every region of this provider that lies in proven countries.
+    pub fn regions_of<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = (&'a str, &'a Places)> {
+        self.regions
+            .iter()
+            .filter_map(move |(id, providers)| providers.get(provider).map(|places| (id.as_str(), places)))
+    }
+}
+
+/// Notes where a name lies; a second statement must agree with the first.
+fn state<K: Ord>(map: &mut BTreeMap<K, Places>, name: K, places: &Places) {
+    map.entry(name)
+        .and_modify(|before| {
+            if before != places {
+                let countries = before.countries.union(&places.countries);
+                *before = Places { countries, unproven: Some("Location objects contradict each other".to_owned()) };
+            }
+        })
+        .or_insert_with(|| places.clone());
+}

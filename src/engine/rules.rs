@@ -1,0 +1,57 @@
+//! The rules, one file each. A rule looks at one judged placement and returns what is wrong with it.
+
+mod conflict;
+mod origin;
+mod place;
+mod uncovered;
+mod unproven;
+
+use super::Binding;
+use super::country::CountrySet;
+use super::facts::{Facts, Placement};
+use super::place::Places;
+use super::verdict::{Finding, Rewrite};
+
+/// A placement with everything that its rules need.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// What the object says.
+    pub placement: &'a Placement,
+    /// The policies that limit it.
+    pub bindings: &'a [Binding<'a>],
+    /// What the enforcing policies leave together.
+    pub enforced: CountrySet,
+    /// Where it would happen, after rewriting where that is possible.
+    pub places: Places,
+}
+
+impl Judged<'_> {
+    /// Whether the data's origin could not be read; other rules then have nothing to add.
+    pub fn has_unknown_origin(&self) -> bool {
+        self.placement.data.iter().any(|data| data.unknown_origin.is_some())
+    }
+}
+
+/// A rule of the decision.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable id, shown wherever the rule speaks.
+    pub id: &'static str,
+    /// One sentence: what the rule demands.
+    pub demands: &'static str,
+    /// What is wrong with a placement under this rule.
+    pub check: fn(&Judged<'_>) -> Vec<Finding>,
+}
+
+/// Every rule, in the order in which findings are shown.
+pub static ALL: [&Rule; 5] = [&origin::RULE, &uncovered::RULE, &conflict::RULE, &place::RULE, &unproven::RULE];
+
+/// Id of the rule for changes that would let an existing object slip out of the scope in which it was judged.
+pub const SCOPE: &str = "RES-SCOPE";
+/// Id of the rule for specifications that cannot be right.
+pub const SPEC: &str = "RES-SPEC";
+
+/// What is wrong with rewrites that make each placement right by itself and contradict each other.
+pub fn contradiction(facts: &Facts, rewrites: &[Rewrite]) -> Option<Finding> {
+    conflict::between(facts, rewrites)
+}

@@ -1,0 +1,39 @@
+//! Requires: every possible place of a placement is allowed by every policy that covers its data.
+//! Why: what may happen counts as happening; a pod that may land abroad will, on a bad day.
+//! Example: a pod bound by hand to a node in a country that the policy does not name.
+
+use super::{Judged, Rule};
+use crate::engine::explain;
+use crate::engine::verdict::Finding;
+
+pub static RULE: Rule =
+    Rule { id: "RES-PLACE", demands: "personal data is only where the policies that cover it allow", check };
+
+fn check(judged: &Judged<'_>) -> Vec<Finding> {
+    let (placement, places) = (judged.placement, &judged.places);
+    let unknown = places.unproven.is_some() && places.countries.is_full();
+    if judged.enforced.is_empty() || unknown || judged.has_unknown_origin() {
+        return Vec::new();
+    }
+    judged
+        .bindings
+        .iter()
+        .filter(|binding| !places.countries.is_subset(&binding.allowed))
+        .map(|binding| Finding {
+            rule: RULE.id,
+            mode: binding.policy.mode,
+            policy: Some(binding.policy.name.clone()),
+            field: placement.field.clone(),
+            message: format!(
+                "would {} {} in {}; policy {} allows {}",
+                placement.act.verb(),
+                explain::data(&placement.data),
+                explain::countries(&places.countries),
+                binding.policy.name,
+                explain::countries(&binding.allowed)
+            ),
+            remedy: explain::remedy(placement, &judged.enforced.intersection(&binding.allowed)),
+            unproven: false,
+        })
+        .collect()
+}

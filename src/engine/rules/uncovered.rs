@@ -1,0 +1,30 @@
+//! Requires: some policy covers personal data wherever it is touched.
+//! Why: data that no policy covers is protected by nobody; silence would look like approval.
+//! Example: the built-in policy was replaced by one that covers other origins only.
+
+use super::{Judged, Rule};
+use crate::engine::explain;
+use crate::engine::policy::Mode;
+use crate::engine::verdict::Finding;
+
+pub static RULE: Rule = Rule { id: "RES-UNCOVERED", demands: "a ResidencyPolicy covers the data for the act", check };
+
+fn check(judged: &Judged<'_>) -> Vec<Finding> {
+    if !judged.bindings.is_empty() || judged.has_unknown_origin() {
+        return Vec::new();
+    }
+    let placement = judged.placement;
+    vec![Finding {
+        rule: RULE.id,
+        mode: Mode::Warn,
+        policy: None,
+        field: placement.field.clone(),
+        message: format!(
+            "no ResidencyPolicy says where {} may be used to {} it",
+            explain::data(&placement.data),
+            placement.act.verb()
+        ),
+        remedy: format!("add spec.residence.{:?} to a policy that covers this data", placement.act),
+        unproven: true,
+    }]
+}

@@ -1,0 +1,101 @@
+//! What a decision says: the action, the findings that led to it, and until when it holds.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::country::CountrySet;
+use super::policy::{Mode, PinBy};
+
+/// What becomes of the request. Ordered from the mildest to the strictest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// It passes as it is.
+    Allow,
+    /// It passes changed.
+    Rewrite,
+    /// It does not pass.
+    Refuse,
+}
+
+/// The answer of `decide`. Equal inputs give equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What becomes of the request.
+    pub action: Action,
+    /// What is wrong, in the order of the placements and of the policies' names. Empty: no breach found.
+    pub findings: Vec<Finding>,
+    /// How the object is made right, when the action is `Rewrite`.
+    pub rewrites: Vec<Rewrite>,
+    /// The first instant at which time alone may change this verdict.
+    pub holds_until: Option<Timestamp>,
+}
+
+impl Verdict {
+    /// Nothing to object to.
+    pub const fn allow() -> Self {
+        Self { action: Action::Allow, findings: Vec::new(), rewrites: Vec::new(), holds_until: None }
+    }
+
+    /// The findings that refuse.
+    pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.mode == Mode::Enforce)
+    }
+
+    /// The findings that warn.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.mode == Mode::Warn)
+    }
+
+    /// Whether something is wrong, and all of it is that a place could not be proven.
+    pub fn only_unproven(&self) -> bool {
+        !self.findings.is_empty() && self.findings.iter().all(|finding| finding.unproven)
+    }
+}
+
+/// One thing that is wrong, or cannot be proven right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Stable id of the rule.
+    pub rule: &'static str,
+    /// What the finding does.
+    pub mode: Mode,
+    /// The policy that was broken, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The field that says so, as a path from the object's root.
+    pub field: String,
+    /// What would happen and why that is wrong.
+    pub message: String,
+    /// How to make it right.
+    pub remedy: String,
+    /// Whether the place is unproven rather than wrong.
+    pub unproven: bool,
+}
+
+/// A change that makes a placement comply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Position of the placement in the facts.
+    pub placement: usize,
+    /// What to change.
+    pub change: Change,
+}
+
+/// What a rewrite changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Let the pod run on nodes in these countries only.
+    PinNodes {
+        /// The countries.
+        countries: CountrySet,
+        /// The label that the policies want.
+        by: PinBy,
+    },
+    /// Take this alternative.
+    Take {
+        /// Its name.
+        name: String,
+    },
+}

@@ -1,0 +1,344 @@
+//! The world in memory: what the watches saw, and the snapshot that decisions read. Synchronous, without a client.
+//!
+//! ```text
+//! watch events, admissions, files -> apply / delete -> refresh -> Arc<World>
+//! ```
+//!
+//! The index keeps the few facts that matter of each object, never the object. What a change touches is marked stale and
+//! rebuilt by `refresh`, so that many changes cost one rebuild.
+
+mod build;
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::api::v1alpha1::{Bloc, DataFlow, DataStore, Location, ORIGIN_LABEL, Provider, ResidencyPolicy};
+use crate::catalogue::Catalogue;
+use crate::engine::country::CountrySet;
+use crate::engine::lineage::Lineage;
+use crate::engine::node::{COUNTRY_LABEL, Located, NodeFacts};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::read::{self, FlowReading};
+use crate::interpret::scope::ClaimState;
+use crate::interpret::world::World;
+
+pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
+
+/// Namespace and name; the namespace of cluster-scoped objects is empty.
+pub type Name = (String, String);
+
+/// An object that the index keeps.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from the watch into the index")]
+pub enum Object {
+    /// A bloc of the cluster's own.
+    Bloc(Bloc),
+    /// A claim.
+    Claim(Claim),
+    /// A flow.
+    DataFlow(DataFlow),
+    /// A store.
+    DataStore(DataStore),
+    /// A location of the cluster's own.
+    Location(Location),
+    /// A namespace.
+    Namespace(Namespace),
+    /// A node.
+    Node(Node),
+    /// A pod.
+    Pod(Pod),
+    /// A provider of the cluster's own.
+    Provider(Provider),
+    /// A policy.
+    ResidencyPolicy(ResidencyPolicy),
+    /// A storage class.
+    StorageClass(StorageClass),
+    /// A volume.
+    Volume(Volume),
+}
+
+/// The kinds of objects that the index keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "named like the objects above")]
+pub enum Kind {
+    Bloc,
+    Claim,
+    DataFlow,
+    DataStore,
+    Location,
+    Namespace,
+    Node,
+    Pod,
+    Provider,
+    ResidencyPolicy,
+    StorageClass,
+    Volume,
+}
+
+/// A pod, as the audit sees it.
+#[derive(Debug, Clone)]
+struct PodState {
+    labels: BTreeMap<String, String>,
+    spec: crate::interpret::objects::PodSpec,
+    ended: bool,
+}
+
+/// A node with its evidence.
+#[derive(Debug, Clone)]
+pub struct NodeState {
+    /// What it says about itself.
+    pub facts: NodeFacts,
+    /// The country label that it carries now.
+    pub label: Option<String>,
+    /// Where it is.
+    pub located: Located,
+    /// Its uid, to which events refer.
+    pub uid: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct StoreState {
+    object: DataStore,
+    origins: CountrySet,
+    problems: Vec<read::Problem>,
+}
+
+#[derive(Debug, Clone)]
+struct FlowState {
+    object: DataFlow,
+    reading: Option<FlowReading>,
+    problems: Vec<read::Problem>,
+    /// Whether what it delivers is personal data, as of the last refresh.
+    personal: bool,
+}
+
+/// What has to be rebuilt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Stale {
+    law: bool,
+    policies: bool,
+    places: bool,
+    nodes: bool,
+    storage: bool,
+    lineage: bool,
+}
+
+/// The world in memory.
+#[derive(Debug)]
+pub struct Index {
+    builtin: Catalogue,
+    blocs: BTreeMap<String, Bloc>,
+    locations: BTreeMap<String, Location>,
+    providers: BTreeMap<String, Provider>,
+    policies: BTreeMap<String, ResidencyPolicy>,
+    stores: BTreeMap<Name, StoreState>,
+    flows: BTreeMap<Name, FlowState>,
+    namespaces: BTreeMap<String, Option<String>>,
+    nodes: BTreeMap<String, NodeState>,
+    classes: BTreeMap<String, StorageClass>,
+    volumes: BTreeMap<String, Volume>,
+    claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
+    pods: BTreeMap<Name, PodState>,
+    lineage: Lineage,
+    stale: Stale,
+    stale_namespaces: BTreeSet<String>,
+    world: Arc<World>,
+}
+
+impl Index {
+    /// An index that knows the built-in catalogue and nothing else.
+    pub fn new(builtin: Catalogue) -> Self {
+        Self {
+            builtin,
+            blocs: BTreeMap::new(),
+            locations: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            lineage: Lineage::default(),
+            stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true },
+            stale_namespaces: BTreeSet::new(),
+            world: Arc::default(),
+        }
+    }
+
+    /// Notes an object as it is now.
+    pub fn apply(&mut self, object: Object) {
+        match object {
+            Object::Bloc(bloc) => {
+                self.stale.law |=
+                    self.blocs.insert(bloc.name_any(), bloc.clone()).is_none_or(|old| old.spec != bloc.spec);
+            }
+            Object::Location(location) => {
+                let old = self.locations.insert(location.name_any(), location.clone());
+                self.stale.places |= old.is_none_or(|old| old.spec != location.spec);
+            }
+            Object::Provider(provider) => {
+                let old = self.providers.insert(provider.name_any(), provider.clone());
+                self.stale.places |= old.is_none_or(|old| old.spec != provider.spec);
+            }
+            Object::ResidencyPolicy(policy) => {
+                let old = self.policies.insert(policy.name_any(), policy.clone());
+                self.stale.policies |= old.is_none_or(|old| old.spec != policy.spec);
+            }
+            Object::DataStore(store) => self.apply_store(store),
+            Object::DataFlow(flow) => self.apply_flow(flow),
+            Object::Namespace(namespace) => {
+                let label = namespace.labels().get(ORIGIN_LABEL).cloned();
+                let name = namespace.name_any();
+                if self.namespaces.get(&name) != Some(&label) {
+                    self.namespaces.insert(name.clone(), label);
+                    self.stale_namespaces.insert(name);
+                }
+            }
+            Object::Node(node) => self.apply_node(node),
+            Object::StorageClass(class) => {
+                self.stale.storage = true;
+                self.classes.insert(class.name_any(), class);
+            }
+            Object::Volume(volume) => {
+                self.stale.storage = true;
+                self.volumes.insert(volume.name_any(), volume);
+            }
+            Object::Claim(claim) => self.apply_claim(claim),
+            Object::Pod(pod) => {
+                let name = (pod.namespace().unwrap_or_default(), pod.name_any());
+                let Pod { metadata, spec, status } = pod;
+                let phase = status.and_then(|status| status.phase);
+                let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
+                self.pods.insert(name, PodState { labels: metadata.labels.unwrap_or_default(), spec, ended });
+            }
+        }
+    }
+
+    fn apply_store(&mut self, store: DataStore) {
+        let name = (store.namespace().unwrap_or_default(), store.name_any());
+        let unchanged = self.stores.get(&name).is_some_and(|old| old.object.spec == store.spec);
+        let (origins, problems) = match read::store(&store.spec) {
+            Ok(origins) => (origins, Vec::new()),
+            Err(problems) => (CountrySet::EMPTY, problems),
+        };
+        self.stale.lineage |= !unchanged;
+        self.stores.insert(name, StoreState { object: store, origins, problems });
+    }
+
+    fn apply_flow(&mut self, flow: DataFlow) {
+        let name = (flow.namespace().unwrap_or_default(), flow.name_any());
+        let unchanged = self.flows.get(&name).is_some_and(|old| old.object.spec == flow.spec);
+        let (reading, problems) = match read::flow(&flow.spec) {
+            Ok(reading) => (Some(reading), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        self.stale.lineage |= !unchanged;
+        self.flows.insert(name, FlowState { object: flow, reading, problems, personal: true });
+    }
+
+    fn apply_node(&mut self, node: Node) {
+        let Node { metadata, spec } = node;
+        let mut labels = metadata.labels.unwrap_or_default();
+        // The operator's own label is its answer, never its evidence.
+        let label = labels.remove(COUNTRY_LABEL);
+        let name = metadata.name.unwrap_or_default();
+        let facts = NodeFacts { name: name.clone(), provider_id: spec.provider_id, labels };
+        match self.nodes.get_mut(&name) {
+            Some(known) if known.facts == facts => known.label = label,
+            _ => {
+                let located = Located::Unknown("not looked at yet".to_owned());
+                self.nodes.insert(name, NodeState { facts, label, located, uid: metadata.uid });
+                self.stale.nodes = true;
+            }
+        }
+    }
+
+    fn apply_claim(&mut self, claim: Claim) {
+        let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+        let state = ClaimState {
+            labels: claim.metadata.labels.unwrap_or_default(),
+            class: claim.spec.storage_class_name,
+            volume: claim.spec.volume_name,
+        };
+        let claims = self.claims.entry(namespace.clone()).or_default();
+        if claims.get(&name) != Some(&state) {
+            Arc::make_mut(claims).insert(name, state);
+            self.stale_namespaces.insert(namespace);
+        }
+    }
+
+    /// Forgets an object.
+    pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
+        let key = || (namespace.to_owned(), name.to_owned());
+        match kind {
+            Kind::Bloc => self.stale.law |= self.blocs.remove(name).is_some(),
+            Kind::Location => self.stale.places |= self.locations.remove(name).is_some(),
+            Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
+            Kind::ResidencyPolicy => self.stale.policies |= self.policies.remove(name).is_some(),
+            Kind::DataStore => self.stale.lineage |= self.stores.remove(&key()).is_some(),
+            Kind::DataFlow => self.stale.lineage |= self.flows.remove(&key()).is_some(),
+            Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
+            Kind::StorageClass => self.stale.storage |= self.classes.remove(name).is_some(),
+            Kind::Volume => self.stale.storage |= self.volumes.remove(name).is_some(),
+            Kind::Namespace => {
+                self.namespaces.remove(name);
+                self.stale_namespaces.insert(name.to_owned());
+            }
+            Kind::Claim => {
+                if let Some(claims) = self.claims.get_mut(namespace) {
+                    Arc::make_mut(claims).remove(name);
+                    self.stale_namespaces.insert(namespace.to_owned());
+                }
+            }
+            Kind::Pod => drop(self.pods.remove(&key())),
+        }
+    }
+
+    /// Forgets every object of a kind that is not among `present`: what a fresh list no longer shows.
+    pub fn retain(&mut self, kind: Kind, present: &BTreeSet<Name>) {
+        let cluster = |names: Vec<&String>| names.into_iter().map(|name| (String::new(), name.clone())).collect();
+        let known: Vec<Name> = match kind {
+            Kind::Bloc => cluster(self.blocs.keys().collect()),
+            Kind::Location => cluster(self.locations.keys().collect()),
+            Kind::Provider => cluster(self.providers.keys().collect()),
+            Kind::ResidencyPolicy => cluster(self.policies.keys().collect()),
+            Kind::Namespace => cluster(self.namespaces.keys().collect()),
+            Kind::Node => cluster(self.nodes.keys().collect()),
+            Kind::StorageClass => cluster(self.classes.keys().collect()),
+            Kind::Volume => cluster(self.volumes.keys().collect()),
+            Kind::DataStore => self.stores.keys().cloned().collect(),
+            Kind::DataFlow => self.flows.keys().cloned().collect(),
+            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Claim => {
+                let claims = self.claims.iter();
+                claims.flat_map(|(space, names)| names.keys().map(|name| (space.clone(), name.clone()))).collect()
+            }
+        };
+        for (namespace, name) in known.into_iter().filter(|name| !present.contains(name)) {
+            self.delete(kind, &namespace, &name);
+        }
+    }
+
+    /// The nodes with their evidence, by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeState> {
+        self.nodes.values()
+    }
+
+    /// The snapshot as of the last refresh.
+    pub fn world(&self) -> Arc<World> {
+        self.world.clone()
+    }
+
+    /// The next instant at which time alone changes the snapshot or a verdict.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.world.lawbook.next_change(now).into_iter().chain(self.world.valid_until).min()
+    }
+}

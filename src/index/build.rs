@@ -1,0 +1,247 @@
+//! Rebuilds what is stale, in the order in which one part depends on another.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{Index, Name, Stale};
+use crate::api::v1alpha1::{DataFlowSpec, StoreReference};
+use crate::engine::country::CountrySet;
+use crate::engine::data::{Data, Source};
+use crate::engine::gazetteer::Gazetteer;
+use crate::engine::lawbook::Lawbook;
+use crate::engine::lineage::{Edge, Lineage};
+use crate::engine::node::{self, NodeMap};
+use crate::engine::place::Places;
+use crate::engine::policy::Policies;
+use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
+use crate::interpret::world::World;
+use crate::interpret::{claim, read};
+
+impl Index {
+    /// Rebuilds what has changed and returns the snapshot; the same one if nothing has.
+    pub fn refresh(&mut self, now: Timestamp) -> Arc<World> {
+        let expired = self.world.valid_until.is_some_and(|until| until <= now);
+        let Stale { law, policies, places, nodes, storage, lineage } = std::mem::take(&mut self.stale);
+        let touched = std::mem::take(&mut self.stale_namespaces);
+        let lineage = lineage || expired;
+        if !(law || policies || places || nodes || storage || lineage) && touched.is_empty() {
+            return self.world.clone();
+        }
+        let mut world = World::clone(&self.world);
+        if law {
+            world.lawbook = Arc::new(self.lawbook());
+        }
+        if policies {
+            world.policies = Arc::new(self.read_policies());
+        }
+        if places {
+            world.gazetteer = Arc::new(self.gazetteer());
+        }
+        if places || nodes {
+            for node in self.nodes.values_mut() {
+                node.located = node::locate(&node.facts, &world.gazetteer);
+            }
+            let located = self.nodes.values().map(|node| (&node.facts, &node.located));
+            world.nodes = Arc::new(NodeMap::new(located, &world.gazetteer));
+        }
+        if places || nodes || storage {
+            self.build_storage(&mut world);
+        }
+        if lineage {
+            self.build_lineage(&mut world, now);
+            world.namespaces = Arc::new(self.namespaces.keys().map(|name| (name.clone(), self.scope(name))).collect());
+        } else if !touched.is_empty() {
+            let namespaces = Arc::make_mut(&mut world.namespaces);
+            for name in touched {
+                if self.namespaces.contains_key(&name) {
+                    namespaces.insert(name.clone(), self.scope(&name));
+                } else {
+                    namespaces.remove(&name);
+                }
+            }
+        }
+        self.world = Arc::new(world);
+        self.world.clone()
+    }
+
+    /// The blocs; one of the cluster's own replaces the built-in one of its name, unless it cannot be read.
+    fn lawbook(&self) -> Lawbook {
+        let own: Vec<_> =
+            self.blocs.iter().filter_map(|(name, bloc)| Some((name.clone(), read::bloc(&bloc.spec).ok()?))).collect();
+        let replaced: BTreeSet<&String> = own.iter().map(|(name, _)| name).collect();
+        let builtin = self.builtin.blocs.iter().filter(|bloc| !replaced.contains(&bloc.name_any()));
+        let builtin = builtin.filter_map(|bloc| read::bloc(&bloc.spec).ok()).collect::<Vec<_>>();
+        Lawbook::new(builtin.into_iter().chain(own.into_iter().map(|(_, bloc)| bloc)))
+    }
+
+    fn read_policies(&self) -> Policies {
+        let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
+        Policies::new(
+            builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec)),
+        )
+    }
+
+    /// What names mean. A location that cannot be read leaves its names unproven rather than to the built-in one: its
+    /// author meant to say something else.
+    fn gazetteer(&self) -> Gazetteer {
+        let mut gazetteer = Gazetteer::default();
+        let builtin = self.builtin.providers.iter().filter(|one| !self.providers.contains_key(&one.name_any()));
+        for provider in builtin.chain(self.providers.values()) {
+            if let Ok(read) = read::provider(&provider.spec) {
+                gazetteer.add_provider(provider.name_any(), read);
+            }
+        }
+        let builtin = self.builtin.locations.iter().filter(|one| !self.locations.contains_key(&one.name_any()));
+        for location in builtin.chain(self.locations.values()) {
+            if let Ok((names, places)) = read::location(&location.name_any(), &location.spec) {
+                gazetteer.add_names(names, &places);
+            }
+        }
+        gazetteer
+    }
+
+    fn build_storage(&self, world: &mut World) {
+        let mut classes: Vec<_> = self.classes.values().collect();
+        // The newest default class wins, as at the API server; by name among the others, so that order never matters.
+        classes.sort_by_cached_key(|class| {
+            let default = class.metadata.annotations.is_some();
+            (default.then(|| class.metadata.creation_timestamp.as_ref().map(|time| time.0)), class.name_any())
+        });
+        world.classes =
+            Arc::new(classes.into_iter().map(|class| claim::class(class, &world.gazetteer, &world.nodes)).collect());
+        let volumes = self.volumes.iter();
+        world.volumes = Arc::new(
+            volumes
+                .map(|(name, volume)| (name.clone(), claim::volume(volume, &world.gazetteer, &world.nodes)))
+                .collect(),
+        );
+    }
+
+    /// Origins through the graph, and from when on the graph changes by itself.
+    fn build_lineage(&mut self, world: &mut World, now: Timestamp) {
+        let mut valid_until: Option<Timestamp> = None;
+        let mut edges = Vec::with_capacity(self.flows.len());
+        for (name, flow) in &mut self.flows {
+            let Some(reading) = &flow.reading else { continue };
+            flow.personal = reading.personal_from <= now;
+            if !flow.personal {
+                valid_until = Some(valid_until.map_or(reading.personal_from, |until| until.min(reading.personal_from)));
+                continue;
+            }
+            let (from, to) = ends(&name.0, &flow.object.spec);
+            edges.push(Edge { flow: name.clone(), from, collected: reading.collected, to });
+        }
+        let declared = self.stores.iter().map(|(name, store)| (name.clone(), store.origins)).collect();
+        self.lineage = Lineage::new(&declared, &edges);
+        world.valid_until = valid_until;
+    }
+
+    /// One namespace, as admission sees it.
+    fn scope(&self, namespace: &str) -> Arc<NamespaceScope> {
+        let of = |name: &str| (namespace.to_owned(), name.to_owned());
+        let label = self.namespaces.get(namespace).and_then(Option::as_ref);
+        let mut scope = NamespaceScope {
+            label: label.map(|value| Arc::new(scope::labelled(value, Source::Namespace(namespace.to_owned())))),
+            claims: self.claims.get(namespace).cloned().unwrap_or_default(),
+            ..NamespaceScope::default()
+        };
+        let stores = self.stores.range(of("")..).take_while(|((space, _), _)| space == namespace);
+        for (position, (name, store)) in stores.enumerate() {
+            let spec = &store.object.spec;
+            let workloads = spec.workloads.as_ref().map(|workloads| &workloads.selector);
+            if let Some(selector) = workloads {
+                scope.pods_of_stores.add(position, selector);
+            }
+            for secret in &spec.secrets {
+                scope.secrets.entry(secret.clone()).or_default().push(position);
+            }
+            let claims = spec.claims.clone().unwrap_or_default();
+            scope.stores.push(StoreScope {
+                data: Arc::new(self.data_of_store(name)),
+                workloads: workloads.map(scope::selector),
+                claims: claims.selector.as_ref().map(scope::selector),
+                claim_names: claims.names.unwrap_or_default().into_iter().collect(),
+            });
+        }
+        let flows = self.flows.range(of("")..).take_while(|((space, _), _)| space == namespace);
+        for (position, (name, flow)) in flows.enumerate() {
+            let workloads = flow.object.spec.workloads.as_ref().map(|workloads| &workloads.selector);
+            if let Some(selector) = workloads {
+                scope.pods_of_flows.add(position, selector);
+            }
+            scope.flows.push(FlowScope {
+                data: Arc::new(self.data_of_flow(name)),
+                workloads: workloads.map(scope::selector),
+                recipient: self.recipient(name),
+            });
+        }
+        Arc::new(scope)
+    }
+
+    /// A store's data with every origin that reaches it.
+    pub(super) fn data_of_store(&self, name: &Name) -> Data {
+        let state = self.stores.get(name);
+        let problem = state.and_then(|store| store.problems.first());
+        Data {
+            origins: self.lineage.origins(name),
+            unknown_origin: problem.map(|problem| format!("{}: {}", problem.field, problem.message)),
+            categories: state.map(|store| store.object.spec.categories.clone()).unwrap_or_default(),
+            via: Source::Store(name.0.clone(), name.1.clone()),
+        }
+    }
+
+    /// The data that a flow carries, before what it does to it: whoever carries it sees it as it was.
+    pub(super) fn data_of_flow(&self, name: &Name) -> Data {
+        let via = Source::Flow(name.0.clone(), name.1.clone());
+        let nothing = |reason: String| Data {
+            origins: CountrySet::EMPTY,
+            unknown_origin: Some(reason),
+            categories: Vec::new(),
+            via: via.clone(),
+        };
+        let Some(flow) = self.flows.get(name) else { return nothing("the flow is not known".to_owned()) };
+        let Some(reading) = &flow.reading else {
+            let problem = flow.problems.first().map(|problem| format!("{}: {}", problem.field, problem.message));
+            return nothing(problem.unwrap_or_default());
+        };
+        let (from, _) = ends(&name.0, &flow.object.spec);
+        let source = match &from {
+            Some(store) if !self.stores.contains_key(store) => {
+                return nothing(format!("DataStore {}/{} is not known", store.0, store.1));
+            }
+            Some(store) => Some(self.data_of_store(store)),
+            None => None,
+        };
+        let inherited = source.as_ref().map_or(CountrySet::EMPTY, |data| data.origins);
+        let own = flow.object.spec.categories.clone();
+        let categories =
+            if own.is_empty() { source.as_ref().map(|data| data.categories.clone()).unwrap_or_default() } else { own };
+        Data {
+            origins: reading.collected.union(&inherited),
+            unknown_origin: source.and_then(|data| data.unknown_origin),
+            categories,
+            via,
+        }
+    }
+
+    /// Where the outside recipient of a flow holds personal data; none where what it receives is no longer personal.
+    pub(super) fn recipient(&self, name: &Name) -> Option<Places> {
+        let flow = self.flows.get(name)?;
+        let outside = flow.object.spec.to.recipient.as_ref()?;
+        match &flow.reading {
+            Some(reading) => reading.recipient.clone().filter(|_| flow.personal),
+            None => Some(Places::unknown(format!("recipient {} cannot be read", outside.name))),
+        }
+    }
+}
+
+/// The stores at both ends of a flow.
+pub(super) fn ends(namespace: &str, spec: &DataFlowSpec) -> (Option<Name>, Option<Name>) {
+    let name = |reference: &StoreReference| {
+        (reference.namespace.clone().unwrap_or_else(|| namespace.to_owned()), reference.name.clone())
+    };
+    (spec.from.data_store.as_ref().map(name), spec.to.data_store.as_ref().map(name))
+}

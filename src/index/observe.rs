@@ -1,0 +1,318 @@
+//! What the cluster looks like now: every pod and claim that exists, judged by the same decision as at admission.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::build::ends;
+use super::{FlowState, Index, Name, StoreState};
+use crate::api::v1alpha1::{
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, ObjectFinding, ObservedPlace,
+    ResidencyPolicy,
+};
+use crate::engine;
+use crate::engine::country::{Country, CountrySet};
+use crate::engine::data::Source;
+use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::lineage::Path;
+use crate::engine::node::{Evidence, Located};
+use crate::engine::place::Places;
+use crate::engine::verdict::{Action, Finding, Verdict};
+use crate::interpret::claim;
+use crate::interpret::objects::ClaimSpec;
+use crate::interpret::pod::{self, Pinning, PodView};
+use crate::interpret::read::{self, Problem};
+use crate::interpret::scope;
+use crate::interpret::world::World;
+
+/// Details in a status are capped; counts are exact.
+const DETAILS: usize = 20;
+
+/// Everything that statuses say, for the objects that exist.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Stores.
+    pub stores: Vec<StoreReport>,
+    /// Flows.
+    pub flows: Vec<FlowReport>,
+    /// Policies.
+    pub policies: Vec<PolicyReport>,
+}
+
+/// A store, what it should say of itself, and what keeps it from being read.
+#[derive(Debug, Clone)]
+pub struct StoreReport {
+    /// The object as it was last seen.
+    pub object: DataStore,
+    /// Its status, without conditions.
+    pub status: DataStoreStatus,
+    /// What cannot be right in it.
+    pub problems: Vec<Problem>,
+    /// How many checks found no breach.
+    pub checks: usize,
+}
+
+/// A flow.
+#[derive(Debug, Clone)]
+pub struct FlowReport {
+    /// The object as it was last seen.
+    pub object: DataFlow,
+    /// Its status, without conditions.
+    pub status: DataFlowStatus,
+    /// What cannot be right in it.
+    pub problems: Vec<Problem>,
+}
+
+/// A policy.
+#[derive(Debug, Clone)]
+pub struct PolicyReport {
+    /// The object as it was last seen.
+    pub object: ResidencyPolicy,
+    /// How many findings name it.
+    pub violations: i64,
+    /// What cannot be right in it.
+    pub problems: Vec<Problem>,
+}
+
+/// What is gathered for one store while its namespace is judged.
+#[derive(Default)]
+struct Tally {
+    findings: Vec<ObjectFinding>,
+    violations: i64,
+    unproven: i64,
+    checks: usize,
+    places: BTreeMap<(String, Option<Evidence>), (i64, i64)>,
+}
+
+impl Tally {
+    fn add(&mut self, object: &str, verdict: &Verdict) {
+        self.checks += 1;
+        for finding in &verdict.findings {
+            if finding.unproven {
+                self.unproven += 1;
+            } else {
+                self.violations += 1;
+            }
+            self.findings.push(told(object, finding));
+        }
+    }
+}
+
+fn told(object: &str, finding: &Finding) -> ObjectFinding {
+    let Finding { rule, mode, policy, field, message, remedy, unproven: _ } = finding.clone();
+    ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy }
+}
+
+impl Index {
+    /// Judges everything that exists and says what the statuses should be.
+    pub fn observe(&self, now: Timestamp) -> Observed {
+        let world = self.world();
+        let mut tallies: BTreeMap<Name, Tally> = BTreeMap::new();
+        let mut broken: BTreeMap<String, i64> = BTreeMap::new();
+        let mut count = |verdict: &Verdict| {
+            for policy in verdict.findings.iter().filter_map(|finding| finding.policy.as_ref()) {
+                *broken.entry(policy.clone()).or_default() += 1;
+            }
+        };
+        for ((space, name), state) in &self.pods {
+            let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
+            let view = PodView { labels: &state.labels, spec: &state.spec, path: "spec" };
+            let facts = pod::facts(&world, namespace, view, Pinning::Impossible);
+            if facts.placements.is_empty() {
+                continue;
+            }
+            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+            count(&verdict);
+            let node = state.spec.node_name.as_ref().map(|node| self.place_of_node(node));
+            for store in stores(&facts) {
+                let tally = tallies.entry(store).or_default();
+                tally.add(&format!("Pod/{name}"), &verdict);
+                if let Some(place) = &node {
+                    tally.places.entry(place.clone()).or_default().0 += 1;
+                }
+            }
+        }
+        for (space, claims) in &self.claims {
+            let Some(namespace) = world.namespaces.get(space) else { continue };
+            for (name, state) in claims.iter() {
+                let data = scope::of_claim(namespace, name, &state.labels);
+                let spec = ClaimSpec { storage_class_name: state.class.clone(), volume_name: state.volume.clone() };
+                let placement = claim::placement(&world, &spec, None, data, "spec", false);
+                let facts = Facts { placements: placement.into_iter().collect() };
+                if facts.placements.is_empty() {
+                    continue;
+                }
+                let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+                count(&verdict);
+                let volume = state.volume.as_ref().map(|volume| place_of_volume(&world, volume));
+                for store in stores(&facts) {
+                    let tally = tallies.entry(store).or_default();
+                    tally.add(&format!("PersistentVolumeClaim/{name}"), &verdict);
+                    if let Some(place) = &volume {
+                        tally.places.entry(place.clone()).or_default().1 += 1;
+                    }
+                }
+            }
+        }
+        let mut observed = Observed::default();
+        for (name, state) in &self.stores {
+            let mut tally = tallies.remove(name).unwrap_or_default();
+            if let Some(verdict) = self.judge_declared(name, state, &world, now) {
+                count(&verdict);
+                tally.add(&format!("DataStore/{}", name.1), &verdict);
+            }
+            observed.stores.push(self.store_report(name, state, tally));
+        }
+        for (name, flow) in &self.flows {
+            let (report, verdict) = self.flow_report(name, flow, &world, now);
+            count(&verdict);
+            observed.flows.push(report);
+        }
+        for policy in self.policies.values() {
+            observed.policies.push(PolicyReport {
+                object: policy.clone(),
+                violations: broken.get(&policy.name_any()).copied().unwrap_or_default(),
+                problems: read::policy_problems(&policy.spec, &world.lawbook, now),
+            });
+        }
+        observed
+    }
+
+    fn place_of_node(&self, node: &str) -> (String, Option<Evidence>) {
+        match self.nodes.get(node).map(|node| &node.located) {
+            Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
+            _ => (UNKNOWN.to_owned(), None),
+        }
+    }
+
+    /// Where the owner says the data is, judged like any other place.
+    fn judge_declared(&self, name: &Name, state: &StoreState, world: &World, now: Timestamp) -> Option<Verdict> {
+        let country = Country::parse(&state.object.spec.residence.as_ref()?.country).ok()?;
+        let placement = Placement {
+            act: Act::Store,
+            field: "spec.residence.country".to_owned(),
+            data: vec![self.data_of_store(name).into()],
+            places: Places::known(CountrySet::only(country)),
+            flexibility: Flexibility::Fixed,
+        };
+        let facts = Facts { placements: vec![placement] };
+        Some(engine::decide(&facts, &world.lawbook, &world.policies, now))
+    }
+
+    fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
+        let Tally { mut findings, violations, unproven, checks, places } = tally;
+        findings.sort();
+        findings.dedup();
+        findings.truncate(DETAILS);
+        let origins = self.lineage.origins(name);
+        let observed: BTreeSet<String> = places.keys().map(|(country, _)| country.clone()).collect();
+        let declared = state.object.spec.residence.as_ref().map(|residence| residence.country.clone());
+        let country =
+            if observed.is_empty() { declared } else { Some(observed.into_iter().collect::<Vec<_>>().join(",")) };
+        let status = DataStoreStatus {
+            observed_generation: state.object.metadata.generation,
+            origins: (!origins.is_empty()).then(|| origins.to_string()),
+            country,
+            places: places
+                .into_iter()
+                .map(|((country, evidence), (pods, claims))| ObservedPlace { country, evidence, pods, claims })
+                .collect(),
+            effective_origins: self
+                .lineage
+                .of(name)
+                .map(|(origin, path)| EffectiveOrigin {
+                    origin: origin.to_string(),
+                    through: through(state, origin, path),
+                })
+                .collect(),
+            violations,
+            unproven,
+            findings,
+            conditions: Vec::new(),
+        };
+        StoreReport { object: state.object.clone(), status, problems: state.problems.clone(), checks }
+    }
+
+    fn flow_report(&self, name: &Name, state: &FlowState, world: &World, now: Timestamp) -> (FlowReport, Verdict) {
+        let (from, to) = ends(&name.0, &state.object.spec);
+        let store = |(namespace, name): Name| format!("{namespace}/{name}");
+        let spec = &state.object.spec;
+        let collected = spec.from.collection.as_ref().map(|one| format!("people in {}", one.countries.join(", ")));
+        let recipient = spec.to.recipient.as_ref().map(|one| match &one.place {
+            Some(place) => format!("{} ({})", one.name, place.country),
+            None => format!("{} (unknown place)", one.name),
+        });
+        let data = self.data_of_flow(name);
+        let origins = data.origins;
+        let facts = Facts {
+            placements: self
+                .recipient(name)
+                .map(|places| Placement {
+                    act: Act::Transfer,
+                    field: "spec.to.recipient.place".to_owned(),
+                    data: vec![data.into()],
+                    places,
+                    flexibility: Flexibility::Fixed,
+                })
+                .into_iter()
+                .collect(),
+        };
+        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let object = format!("DataFlow/{}", name.1);
+        let mut findings: Vec<ObjectFinding> = verdict.findings.iter().map(|finding| told(&object, finding)).collect();
+        findings.truncate(DETAILS);
+        let status = DataFlowStatus {
+            observed_generation: state.object.metadata.generation,
+            from: from.map(store).or(collected),
+            to: to.map(store).or(recipient),
+            action: Some(if verdict.action == Action::Refuse { "Refuse" } else { "Allow" }.to_owned()),
+            origins: (!origins.is_empty()).then(|| origins.to_string()),
+            findings,
+            conditions: Vec::new(),
+        };
+        (FlowReport { object: state.object.clone(), status, problems: state.problems.clone() }, verdict)
+    }
+}
+
+const UNKNOWN: &str = "unknown";
+
+fn place_of_volume(world: &World, volume: &str) -> (String, Option<Evidence>) {
+    match world.volumes.get(volume) {
+        Some(places) if places.unproven.is_none() && !places.countries.is_full() => {
+            let evidence = places.countries.single().map(|_| Evidence::Claimed);
+            (places.countries.iter().map(|country| country.to_string()).collect::<Vec<_>>().join("/"), evidence)
+        }
+        _ => (UNKNOWN.to_owned(), None),
+    }
+}
+
+/// The stores whose data an object touches.
+fn stores(facts: &Facts) -> BTreeSet<Name> {
+    let data = facts.placements.iter().flat_map(|placement| &placement.data);
+    data.filter_map(|data| match &data.via {
+        Source::Store(namespace, name) => Some((namespace.clone(), name.clone())),
+        _ => None,
+    })
+    .collect()
+}
+
+/// How an origin came to a store, in words.
+fn through(state: &StoreState, origin: Country, path: &Path) -> Vec<String> {
+    if path.0.is_empty() {
+        let spec = &state.object.spec;
+        let fields = [
+            ("spec.origins", &spec.origins),
+            ("spec.collectedIn", &spec.collected_in),
+            ("spec.subjectsIn", &spec.subjects_in),
+        ];
+        let names = |codes: &Option<Vec<String>>| codes.iter().flatten().any(|code| code == origin.as_str());
+        return fields.iter().filter(|(_, codes)| names(codes)).map(|(field, _)| (*field).to_owned()).collect();
+    }
+    let hop = |(flow, store): &(Name, Option<Name>)| {
+        let flow = format!("DataFlow {}/{}", flow.0, flow.1);
+        let store = store.as_ref().map(|store| format!("DataStore {}/{}", store.0, store.1));
+        store.into_iter().chain([flow])
+    };
+    path.0.iter().flat_map(hop).collect()
+}

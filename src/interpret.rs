@@ -1,0 +1,315 @@
+//! Kubernetes objects to facts, and verdicts back to patches. The only door: webhook, controllers and command line all
+//! come through here, so that all of them judge alike.
+
+pub mod claim;
+pub mod constraint;
+pub mod objects;
+pub mod own;
+pub mod pod;
+pub mod read;
+pub mod scope;
+pub mod workload;
+pub mod world;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation};
+
+use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL};
+use crate::engine::data::{Data, Source};
+use crate::engine::facts::Facts;
+use crate::engine::node::COUNTRY_LABEL;
+use crate::engine::policy::Mode;
+use crate::engine::verdict::{Action, Change, Finding, Verdict};
+use crate::engine::{self, rules};
+
+use objects::{Claim, Pod, SELECTED_NODE};
+use own::OwnKind;
+use pod::{Pinning, PodView};
+use scope::{Labels, NamespaceScope};
+use workload::{Workload, WorkloadKind};
+use world::World;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A new object.
+    Create,
+    /// A changed one.
+    Update,
+}
+
+/// An object to judge.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What is asked for.
+    pub operation: Operation,
+    /// API group of the object.
+    pub group: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its namespace; empty for cluster-scoped objects.
+    pub namespace: &'a str,
+    /// Its name; empty while the server still has to make one up.
+    pub name: &'a str,
+    /// The object, as JSON.
+    pub object: &'a str,
+    /// What it replaces, as JSON.
+    pub old: Option<&'a str>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Changes to the object that carry out a rewrite.
+    pub patch: Vec<PatchOperation>,
+    /// What to tell the person who applied it.
+    pub warnings: Vec<String>,
+    /// Whose data is concerned.
+    pub sources: Vec<Source>,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict) -> Self {
+        Self { verdict, patch: Vec::new(), warnings: Vec::new(), sources: Vec::new() }
+    }
+
+    fn with_sources(mut self, facts: &Facts) -> Self {
+        self.sources = facts.placements.iter().flat_map(|one| &one.data).map(|data| data.via.clone()).collect();
+        self.sources.sort_unstable();
+        self.sources.dedup();
+        self
+    }
+}
+
+/// Why a request could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// The namespace is not in the snapshot yet. Never guessed: the caller tries again.
+    #[error("namespace {0} is not known yet; retry")]
+    UnknownNamespace(String),
+    /// The object is not of its kind's shape.
+    #[error("failed to read the {kind}: {source}")]
+    Unreadable {
+        /// The kind.
+        kind: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// Judges an object. Kinds that Domicile does not know are none of its business and pass.
+///
+/// # Errors
+///
+/// When the namespace is not known yet, or the object cannot be read as its kind.
+pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Judgement, JudgeError> {
+    let unreadable = |source| JudgeError::Unreadable { kind: request.kind.to_owned(), source };
+    if request.group == GROUP {
+        let Some(kind) = OwnKind::named(request.kind) else { return Ok(Judgement::new(Verdict::allow())) };
+        let (verdict, warnings) =
+            own::judge(world, kind, request.namespace, request.object, now).map_err(unreadable)?;
+        return Ok(Judgement { warnings, ..Judgement::new(verdict) });
+    }
+    let namespace = || {
+        let known = world.namespaces.get(request.namespace);
+        known.ok_or_else(|| JudgeError::UnknownNamespace(request.namespace.to_owned()))
+    };
+    let old = |one: Option<&str>| one.filter(|_| request.operation == Operation::Update).map(str::to_owned);
+    match (request.group, request.kind) {
+        ("", "Pod") => {
+            let pod = serde_json::from_str(request.object).map_err(unreadable)?;
+            let old = old(request.old).map(|old| serde_json::from_str(&old)).transpose().map_err(unreadable)?;
+            Ok(judge_pod(world, namespace()?, &pod, old.as_ref(), now))
+        }
+        ("", "PersistentVolumeClaim") => {
+            let claim = serde_json::from_str(request.object).map_err(unreadable)?;
+            let old = old(request.old).map(|old| serde_json::from_str(&old)).transpose().map_err(unreadable)?;
+            Ok(judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now))
+        }
+        ("", "Namespace") => Ok(judge_namespace(request.object).map_err(unreadable)?),
+        (group, kind) => {
+            let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
+            let Some(known) = known else { return Ok(Judgement::new(Verdict::allow())) };
+            let workload = serde_json::from_str(request.object).map_err(unreadable)?;
+            Ok(judge_workload(world, namespace()?, *known, &workload, now))
+        }
+    }
+}
+
+static NO_LABELS: Labels = Labels::new();
+
+fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&Pod>, now: Timestamp) -> Judgement {
+    let view = |pod: &'_ Pod| pod.metadata.labels.clone().unwrap_or_default();
+    let labels = view(pod);
+    let now_view = PodView { labels: &labels, spec: &pod.spec, path: "spec" };
+    let Some(old) = old else {
+        let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
+        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, &pin));
+        return Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts);
+    };
+    // An existing pod keeps its affinity, so only what changes whose data it touches is judged; everything else
+    // passes, also on a pod that was wrong already.
+    let old_labels = view(old);
+    let before = scope::of_pod(namespace, &old_labels, &old.spec).data;
+    let after = scope::of_pod(namespace, &labels, &pod.spec).data;
+    if let Some(finding) = left(world, &before, &after, now) {
+        let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
+        return Judgement::new(verdict);
+    }
+    if after.iter().all(|data| before.contains(data)) {
+        return Judgement::new(Verdict::allow());
+    }
+    let facts = pod::facts(world, namespace, now_view, Pinning::Impossible);
+    Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts)
+}
+
+/// A change that takes an object out of the scope in which it was judged would free data that it already holds.
+fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp) -> Option<Finding> {
+    let lost: Vec<Arc<Data>> = before.iter().filter(|data| !after.contains(data)).cloned().collect();
+    let enforced = world.policies.iter().any(|policy| {
+        policy.mode == Mode::Enforce
+            && engine::facts::Act::ALL
+                .iter()
+                .any(|act| lost.iter().any(|data| policy.allowed(*act, data, &world.lawbook, now).is_some()))
+    });
+    enforced.then(|| Finding {
+        rule: rules::SCOPE,
+        mode: Mode::Enforce,
+        policy: None,
+        field: "metadata.labels".to_owned(),
+        message: format!(
+            "this change would take the object out of scope while it holds {}",
+            engine::explain::data(&lost)
+        ),
+        remedy: "leave the labels as they are, or replace the object by a new one".to_owned(),
+        unproven: false,
+    })
+}
+
+fn judge_claim(
+    world: &World,
+    namespace: &NamespaceScope,
+    name: &str,
+    claim: &Claim,
+    old: Option<&Claim>,
+    now: Timestamp,
+) -> Judgement {
+    let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+    let selected =
+        |claim: &'_ Claim| claim.metadata.annotations.as_ref().and_then(|all| all.get(SELECTED_NODE)).cloned();
+    let data = scope::of_claim(namespace, name, labels);
+    if let Some(old) = old {
+        let before = scope::of_claim(namespace, name, old.metadata.labels.as_ref().unwrap_or(&NO_LABELS));
+        if let Some(finding) = left(world, &before, &data, now) {
+            let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
+            return Judgement::new(verdict);
+        }
+        let same_place = old.spec == claim.spec && selected(old) == selected(claim);
+        if same_place && data.iter().all(|one| before.contains(one)) {
+            return Judgement::new(Verdict::allow());
+        }
+    }
+    let node = selected(claim);
+    let placement = claim::placement(world, &claim.spec, node.as_deref(), data, "spec", old.is_none());
+    let facts = Facts { placements: placement.into_iter().collect() };
+    let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+    let patch = taken(&verdict)
+        .map(|name| {
+            PatchOperation::Add(AddOperation {
+                path: PointerBuf::from_tokens(["spec", "storageClassName"]),
+                value: name.into(),
+            })
+        })
+        .into_iter()
+        .collect();
+    Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts)
+}
+
+/// The storage class that a verdict takes.
+fn taken(verdict: &Verdict) -> Option<&str> {
+    verdict.rewrites.iter().find_map(|rewrite| match &rewrite.change {
+        Change::Take { name } => Some(name.as_str()),
+        Change::PinNodes { .. } => None,
+    })
+}
+
+fn judge_workload(
+    world: &World,
+    namespace: &NamespaceScope,
+    kind: WorkloadKind,
+    workload: &Workload,
+    now: Timestamp,
+) -> Judgement {
+    let Some(template) = workload.template() else { return Judgement::new(Verdict::allow()) };
+    let pinning = if kind.pods_can_be_pinned { Pinning::Possible } else { Pinning::Impossible };
+    let view = PodView::of_template(template, kind.path);
+    let mut facts = pod::facts(world, namespace, view, pinning);
+    let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+    let mut judgement = Judgement::new(verdict);
+    if let Some(pin) = pod::pin(world, &judgement.verdict) {
+        judgement.warnings.push(format!(
+            "pods will be pinned when they are created: {} in ({})",
+            pin.key,
+            pin.values.join(", ")
+        ));
+        if pin.key == COUNTRY_LABEL {
+            judgement.warnings.push(format!(
+                "a node autoscaler must know {} on its node groups to make nodes for these pods",
+                pin.key
+            ));
+        }
+    }
+    if !kind.pods_can_be_pinned {
+        suggest_pin(&mut judgement.verdict, kind);
+    }
+    for (position, claim) in workload.claims().iter().enumerate() {
+        let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+        let data = scope::of_claim(namespace, claim.metadata.name.as_deref().unwrap_or_default(), labels);
+        let field = format!("spec.volumeClaimTemplates[{position}].spec");
+        let placement = claim::placement(world, &claim.spec, None, data, &field, true);
+        let claims = Facts { placements: placement.into_iter().collect() };
+        let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
+        if let Some(name) = taken(&verdict) {
+            judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));
+        }
+        judgement.verdict.findings.extend(verdict.findings);
+        facts.placements.extend(claims.placements);
+    }
+    // A template is never changed itself: GitOps would see a difference. Its pods and claims are.
+    judgement.verdict.rewrites.clear();
+    judgement.verdict.action =
+        if judgement.verdict.refusals().next().is_some() { Action::Refuse } else { Action::Allow };
+    judgement.with_sources(&facts)
+}
+
+/// What must stand in a template whose pods cannot be pinned one by one.
+fn suggest_pin(verdict: &mut Verdict, kind: WorkloadKind) {
+    for finding in verdict.findings.iter_mut().filter(|finding| finding.field.starts_with(kind.path)) {
+        finding.remedy = format!(
+            "the controller binds each pod to a node, so the template itself must choose the nodes: add {COUNTRY_LABEL} \
+             to {}.nodeSelector or to its required node affinity ({})",
+            kind.path, finding.remedy
+        );
+    }
+}
+
+fn judge_namespace(object: &str) -> Result<Judgement, serde_json::Error> {
+    let namespace: objects::Namespace = serde_json::from_str(object)?;
+    let value = namespace.metadata.labels.as_ref().and_then(|labels| labels.get(ORIGIN_LABEL));
+    let problem = value.and_then(|value| scope::labelled(value, Source::Label).unknown_origin).map(|reason| {
+        own::finding(read::Problem {
+            field: format!("metadata.labels[{ORIGIN_LABEL}]"),
+            message: reason,
+            remedy: "use two-letter country codes in capitals, several joined by _".to_owned(),
+        })
+    });
+    let findings: Vec<Finding> = problem.into_iter().collect();
+    let action = if findings.is_empty() { Action::Allow } else { Action::Refuse };
+    Ok(Judgement::new(Verdict { action, findings, ..Verdict::allow() }))
+}

@@ -1,0 +1,178 @@
+//! Pods and pod templates: where they may run, and how they are pinned.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation};
+use serde_json::json;
+
+use crate::engine::country::CountrySet;
+use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::place::Places;
+use crate::engine::policy::PinBy;
+use crate::engine::rewrite::{self, Pin};
+use crate::engine::verdict::{Change, Verdict};
+
+use super::claim;
+use super::constraint;
+use super::objects::{PodSpec, PodTemplate};
+use super::scope::{self, Labels, NamespaceScope, PodScope};
+use super::world::World;
+
+/// Whether the constraints of a pod can still be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinning {
+    /// When the pod is created they can be narrowed.
+    Possible,
+    /// The pod exists, or its controller would not keep what is added.
+    Impossible,
+}
+
+/// A pod to judge: its labels, its specification, and where that stands in the object.
+#[derive(Debug, Clone, Copy)]
+pub struct PodView<'a> {
+    /// Labels of the pod.
+    pub labels: &'a Labels,
+    /// Its specification.
+    pub spec: &'a PodSpec,
+    /// Path of the specification in the object, as in `spec.template.spec`.
+    pub path: &'a str,
+}
+
+static NO_LABELS: Labels = Labels::new();
+
+impl<'a> PodView<'a> {
+    /// The pods of a template that stands at `path`.
+    pub fn of_template(template: &'a PodTemplate, path: &'a str) -> Self {
+        Self { labels: template.metadata.labels.as_ref().unwrap_or(&NO_LABELS), spec: &template.spec, path }
+    }
+}
+
+/// Where a pod's constraints let it run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// All constraints together.
+    pub places: Places,
+    /// For each required term, together with the node selector; none where nothing is required.
+    pub terms: Option<Vec<Places>>,
+}
+
+/// Where a pod may run.
+pub fn reach(world: &World, spec: &PodSpec) -> Reach {
+    if let Some(node) = spec.node_name.as_deref().filter(|name| !name.is_empty()) {
+        return Reach { places: world.nodes.node(node), terms: None };
+    }
+    let label = |key: &str, value: &str| world.nodes.labelled(key, value, &world.gazetteer);
+    let node = |name: &str| world.nodes.node(name);
+    let selected =
+        spec.node_selector.iter().filter_map(|(key, value)| label(key, value)).fold(Places::anywhere(), Places::and);
+    let Some(required) = spec.required_terms() else { return Reach { places: selected, terms: None } };
+    let terms: Vec<Places> =
+        required.iter().map(|term| constraint::term(term, &label, &node).and(selected.clone())).collect();
+    let places = terms.iter().cloned().reduce(Places::or).unwrap_or_else(|| Places::known(CountrySet::EMPTY));
+    Reach { places, terms: Some(terms) }
+}
+
+/// What a pod does with whose data, and where.
+pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinning: Pinning) -> Facts {
+    let PodScope { data, transfers } = scope::of_pod(namespace, pod.labels, pod.spec);
+    if data.is_empty() {
+        return Facts::default();
+    }
+    let bound = pod.spec.node_name.as_deref().is_some_and(|name| !name.is_empty());
+    let places = reach(world, pod.spec).places;
+    let flexibility = || if bound || pinning == Pinning::Impossible { Flexibility::Fixed } else { Flexibility::Nodes };
+    let constraint = |pod: PodView<'_>| {
+        if bound {
+            format!("{}.nodeName", pod.path)
+        } else if pod.spec.required_terms().is_none() && !pod.spec.node_selector.is_empty() {
+            format!("{}.nodeSelector", pod.path)
+        } else {
+            format!("{}.affinity.nodeAffinity", pod.path)
+        }
+    };
+    let mut placements = Vec::with_capacity(1 + transfers.len());
+    for (position, name) in pod.spec.claims() {
+        let state = namespace.claims.get(name);
+        let labels = state.map(|state| &state.labels);
+        let held = scope::of_claim(namespace, name, labels.unwrap_or(&NO_LABELS));
+        let (class, volume) = state.map_or((None, None), |state| (state.class.as_deref(), state.volume.as_deref()));
+        if !held.is_empty() && (state.is_none() || claim::decided_by_pod(world, class, volume)) {
+            placements.push(Placement {
+                act: Act::Store,
+                field: format!("{}.volumes[{position}]", pod.path),
+                data: held,
+                places: places.clone(),
+                flexibility: flexibility(),
+            });
+        }
+    }
+    for flow in transfers {
+        placements.push(Placement {
+            act: Act::Transfer,
+            field: format!("{} (carried by this pod)", flow.data.via),
+            data: vec![flow.data.clone()],
+            places: flow.recipient.clone().unwrap_or_else(Places::anywhere),
+            flexibility: Flexibility::Fixed,
+        });
+    }
+    let process = Placement { act: Act::Process, field: constraint(pod), data, places, flexibility: flexibility() };
+    placements.insert(0, process);
+    Facts { placements }
+}
+
+/// The node label requirement that a verdict asks for.
+pub fn pin(world: &World, verdict: &Verdict) -> Option<Pin> {
+    let mut pins = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
+        Change::PinNodes { countries, by } => Some((*countries, *by)),
+        Change::Take { .. } => None,
+    });
+    let first = pins.next()?;
+    let (countries, by): (CountrySet, PinBy) =
+        pins.fold(first, |(all, most), (countries, by)| (all.intersection(&countries), most.max(by)));
+    Some(rewrite::pin(&countries, by, &world.nodes))
+}
+
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+
+/// The changes that add a pin to every required term which does not keep the pod inside by itself. An empty term matches
+/// no node and stays empty: a requirement in it would make it match.
+pub fn patch(world: &World, spec: &PodSpec, pin: &Pin) -> Vec<PatchOperation> {
+    let requirement = json!({"key": pin.key, "operator": "In", "values": pin.values});
+    let add = |path: &[&str], value| {
+        PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path.iter().copied()), value })
+    };
+    let required = json!({"nodeSelectorTerms": [{"matchExpressions": [requirement]}]});
+    let Some(affinity) = &spec.affinity else {
+        return vec![add(&["spec", "affinity"], json!({"nodeAffinity": {REQUIRED: required}}))];
+    };
+    let Some(node) = &affinity.node_affinity else {
+        return vec![add(&["spec", "affinity", "nodeAffinity"], json!({REQUIRED: required}))];
+    };
+    let Some(terms) = &node.required else {
+        return vec![add(&["spec", "affinity", "nodeAffinity", REQUIRED], required)];
+    };
+    let inside = |pin: &Pin| {
+        pin.values
+            .iter()
+            .filter_map(|value| world.nodes.labelled(pin.key, value, &world.gazetteer))
+            .fold(CountrySet::EMPTY, |all, places| all.union(&places.countries))
+    };
+    let countries = inside(pin);
+    let reach = reach(world, spec).terms.unwrap_or_default();
+    let mut operations = Vec::new();
+    for (position, (term, places)) in terms.node_selector_terms.iter().zip(reach).enumerate() {
+        let empty = term.match_fields.is_empty() && term.match_expressions.as_ref().is_none_or(Vec::is_empty);
+        if empty || places.within(&countries) {
+            continue;
+        }
+        let position = position.to_string();
+        let path = ["spec", "affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms", &position, "matchExpressions"];
+        operations.push(match &term.match_expressions {
+            None => add(&path, json!([requirement])),
+            Some(_) => {
+                let [spec, affinity, node, required, terms, position, expressions] = path;
+                add(&[spec, affinity, node, required, terms, position, expressions, "-"], requirement.clone())
+            }
+        });
+    }
+    operations
+}

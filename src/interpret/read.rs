@@ -1,0 +1,364 @@
+//! Our own kinds into the engine's terms. Admission refuses what cannot be read; the index uses the same functions, so
+//! that both agree on what is valid.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::Selector;
+use regex_lite::{Regex, RegexBuilder};
+
+use crate::api::v1alpha1::{
+    BlocSpec, Confidence, DataFlowSpec, DataStoreSpec, DriverFollows, LocationSpec, ProviderSpec, ResidencyPolicySpec,
+    TransformationKind, UnknownPlace, ValueMeaning,
+};
+use crate::engine::country::{Country, CountrySet};
+use crate::engine::facts::Act;
+use crate::engine::gazetteer::{Driver, Names, Parameter, Provider, Says};
+use crate::engine::lawbook::{Bloc, Lawbook, Membership, Window};
+use crate::engine::place::Places;
+use crate::engine::policy::{Mode, Policy, Term};
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// How to make it right.
+    pub remedy: String,
+}
+
+impl Problem {
+    fn new(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), remedy: remedy.into() }
+    }
+}
+
+/// Collects what is wrong while reading on, so that all of it is told at once.
+#[derive(Debug, Default)]
+struct Reader(Vec<Problem>);
+
+impl Reader {
+    fn country(&mut self, field: &str, code: &str) -> Option<Country> {
+        Country::parse(code)
+            .map_err(|error| {
+                let remedy = "use the ISO 3166-1 alpha-2 code of a country";
+                self.0.push(Problem::new(field, error.to_string(), remedy));
+            })
+            .ok()
+    }
+
+    fn countries(&mut self, field: &str, codes: Option<&Vec<String>>) -> CountrySet {
+        let codes = codes.into_iter().flatten().enumerate();
+        codes.filter_map(|(at, code)| self.country(&format!("{field}[{at}]"), code)).collect()
+    }
+
+    fn day(&mut self, field: &str, zone: &TimeZone, day: &str) -> Option<Timestamp> {
+        let first_instant = || day.parse::<Date>()?.to_zoned(zone.clone()).map(|start| start.timestamp());
+        first_instant()
+            .map_err(|error| self.0.push(Problem::new(field, error.to_string(), "write the day as YYYY-MM-DD")))
+            .ok()
+    }
+
+    fn window(&mut self, field: &str, zone: &TimeZone, from: Option<&String>, until: Option<&String>) -> Window {
+        let mut day = |name: &str, day: Option<&String>| self.day(&format!("{field}.{name}"), zone, day?);
+        let (from, until) = (day("from", from), day("until", until));
+        if from.zip(until).is_some_and(|(from, until)| until <= from) {
+            self.0.push(Problem::new(format!("{field}.until"), "ends before it begins", "until is after from"));
+        }
+        Window { from, until }
+    }
+
+    fn pattern(&mut self, field: &str, pattern: &str) -> Option<Regex> {
+        // Bounds what a pattern of many repetitions may cost; every admission of a claim could run it.
+        const SIZE: usize = 1 << 16;
+        RegexBuilder::new(pattern)
+            .size_limit(SIZE)
+            .build()
+            .map_err(|error| {
+                let remedy = "write a regular expression without look-around and back references";
+                self.0.push(Problem::new(field, error.to_string(), remedy));
+            })
+            .ok()
+    }
+
+    fn selector(&mut self, field: &str, selector: Option<&LabelSelector>) {
+        if let Some(Err(error)) = selector.map(|selector| Selector::try_from(selector.clone())) {
+            self.0.push(Problem::new(field, error.to_string(), "use In, NotIn, Exists or DoesNotExist"));
+        }
+    }
+
+    fn done<T>(self, value: T) -> Result<T, Vec<Problem>> {
+        if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+    }
+}
+
+/// Reads a bloc.
+///
+/// # Errors
+///
+/// Unknown countries and time zones, days that do not exist, windows that end before they begin.
+pub fn bloc(spec: &BlocSpec) -> Result<Bloc, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let zone = TimeZone::get(&spec.time_zone).unwrap_or_else(|error| {
+        reader.0.push(Problem::new("spec.timeZone", error.to_string(), "use an IANA name such as UTC"));
+        TimeZone::UTC
+    });
+    if Country::parse(&spec.code).is_ok() {
+        reader.0.push(Problem::new("spec.code", "is the code of a country", "choose another code for the bloc"));
+    }
+    let mut members = Vec::with_capacity(spec.members.len());
+    for (at, member) in spec.members.iter().enumerate() {
+        let field = format!("spec.members[{at}]");
+        let country = reader.country(&format!("{field}.country"), &member.country);
+        let window = reader.window(&field, &zone, member.from.as_ref(), member.until.as_ref());
+        let late = member.free_flow_from.as_ref();
+        let free_flow_from = late.and_then(|day| reader.day(&format!("{field}.freeFlowFrom"), &zone, day));
+        members.extend(country.map(|country| Membership { country, window, free_flow_from }));
+    }
+    let mut free = Vec::with_capacity(spec.free_flow.len());
+    for (at, flow) in spec.free_flow.iter().enumerate() {
+        // What is low counts as unknown, and what is unknown frees nothing.
+        let window = reader.window(&format!("spec.freeFlow[{at}]"), &zone, Some(&flow.from), flow.until.as_ref());
+        if flow.source.confidence > Confidence::Low {
+            free.push(window);
+        }
+    }
+    let bloc = Bloc::new(&spec.code, &spec.title, &members, &free);
+    reader.done(bloc)
+}
+
+/// Reads a location: its names and where they lie.
+///
+/// # Errors
+///
+/// Unknown countries, selectors that use more than `matchLabels`.
+pub fn location(name: &str, spec: &LocationSpec) -> Result<(Names, Places), Vec<Problem>> {
+    let mut reader = Reader::default();
+    let single = spec.country.as_ref().and_then(|code| reader.country("spec.country", code));
+    let several = reader.countries("spec.countries", spec.countries.as_ref());
+    let countries = single.map_or(several, CountrySet::only);
+    let low = spec.source.as_ref().is_some_and(|source| source.confidence == Confidence::Low);
+    let places = if low {
+        let unproven = Some(format!("Location {name} is not sure (confidence Low)"));
+        Places { countries: if countries.is_empty() { CountrySet::FULL } else { countries }, unproven }
+    } else if countries.is_empty() {
+        Places::unknown(format!("Location {name} names no country"))
+    } else {
+        Places::known(countries)
+    };
+    let nodes = spec.nodes.clone().unwrap_or_default();
+    let selector = nodes.selector.unwrap_or_default();
+    if selector.match_expressions.is_some_and(|expressions| !expressions.is_empty()) {
+        let remedy = "use matchLabels; several Locations may name the same country";
+        reader.0.push(Problem::new("spec.nodes.selector.matchExpressions", "is not supported", remedy));
+    }
+    let names = Names {
+        regions: spec.regions.iter().map(|region| (region.provider.clone(), region.id.clone())).collect(),
+        zones: nodes.zones,
+        node_labels: selector.match_labels.unwrap_or_default(),
+        storage_classes: spec.storage_classes.clone(),
+    };
+    reader.done((names, places))
+}
+
+/// Reads a provider.
+///
+/// # Errors
+///
+/// Patterns that are not regular expressions.
+pub fn provider(spec: &ProviderSpec) -> Result<Provider, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let mut provider = Provider::default();
+    for (at, id) in spec.provider_ids.iter().enumerate() {
+        provider.ids.extend(reader.pattern(&format!("spec.providerIds[{at}].pattern"), &id.pattern));
+    }
+    for (at, zone) in spec.zones.iter().enumerate() {
+        provider.zones.extend(reader.pattern(&format!("spec.zones[{at}].pattern"), &zone.pattern));
+    }
+    let says = |meaning: ValueMeaning| match meaning {
+        ValueMeaning::Region => Says::Region,
+        ValueMeaning::Zone => Says::Zone,
+        ValueMeaning::Replicated => Says::Replicated,
+        ValueMeaning::Elsewhere => Says::Elsewhere,
+    };
+    for (at, driver) in spec.drivers.iter().enumerate() {
+        let mut parameters = Vec::with_capacity(driver.parameters.len());
+        for (position, parameter) in driver.parameters.iter().enumerate() {
+            let field = format!("spec.drivers[{at}].parameters[{position}].pattern");
+            let pattern = parameter.pattern.as_ref().and_then(|pattern| reader.pattern(&field, pattern));
+            parameters.push(Parameter { name: parameter.name.clone(), says: says(parameter.says), pattern });
+        }
+        let topology_keys: BTreeMap<_, _> =
+            driver.topology_keys.iter().map(|key| (key.key.clone(), says(key.says))).collect();
+        let read = Driver { follows_node: driver.follows == DriverFollows::Node, topology_keys, parameters };
+        provider.drivers.insert(driver.name.clone(), read);
+    }
+    reader.done(provider)
+}
+
+/// Reads a policy. Always possible: a word that the lawbook does not know allows nothing and covers everything.
+pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
+    let terms =
+        |words: &Option<Vec<String>>| words.as_ref().map(|words| words.iter().map(|word| Term::parse(word)).collect());
+    let rules = &spec.residence;
+    let residence = Act::ALL.map(|act| {
+        terms(match act {
+            Act::Collect => &rules.collect,
+            Act::Store => &rules.store,
+            Act::Process => &rules.process,
+            Act::Access => &rules.access,
+            Act::Backup => &rules.backup,
+            Act::Transfer => &rules.transfer,
+        })
+    });
+    Policy {
+        name: name.to_owned(),
+        origins: spec.matches.origins.iter().map(|word| Term::parse(word)).collect(),
+        categories: spec.matches.categories.clone(),
+        residence,
+        unknown_place: match spec.unknown_place {
+            UnknownPlace::Refuse => Mode::Enforce,
+            UnknownPlace::Warn => Mode::Warn,
+            UnknownPlace::Audit => Mode::Audit,
+        },
+        mode: spec.mode,
+        rewrite_pods: spec.rewrite.pods,
+        pin_by: spec.rewrite.pin_by,
+        rewrite_storage: spec.rewrite.storage,
+        preferred_classes: spec.rewrite.preferred_storage_classes.clone(),
+    }
+}
+
+/// What is wrong with a policy: words that nobody understands, lists that allow nothing at `now`.
+pub fn policy_problems(spec: &ResidencyPolicySpec, lawbook: &Lawbook, now: Timestamp) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let known: Vec<&str> = lawbook.blocs().map(Bloc::code).collect();
+    for (at, word) in spec.matches.origins.iter().enumerate() {
+        let field = format!("spec.match.origins[{at}]");
+        match Term::parse(word) {
+            Term::Origin | Term::Law => {
+                let message = format!("{word} has no meaning here");
+                problems.push(Problem::new(field, message, "name countries and blocs, or leave the list out"));
+            }
+            term => problems.extend(word_problem(field, word, &term, lawbook, &known, now)),
+        }
+    }
+    let read = policy("", spec);
+    let lists = [
+        &spec.residence.collect,
+        &spec.residence.store,
+        &spec.residence.process,
+        &spec.residence.access,
+        &spec.residence.backup,
+        &spec.residence.transfer,
+    ];
+    for ((act, terms), words) in Act::ALL.iter().zip(&read.residence).zip(lists) {
+        let (Some(terms), Some(words)) = (terms, words) else { continue };
+        if terms.is_empty() {
+            let message = "allows no place at all";
+            problems.push(Problem::new(format!("spec.residence.{act:?}"), message, "name at least one place"));
+        }
+        for (at, (term, word)) in terms.iter().zip(words).enumerate() {
+            let field = format!("spec.residence.{act:?}[{at}]");
+            problems.extend(word_problem(field, word, term, lawbook, &known, now));
+        }
+    }
+    problems
+}
+
+fn word_problem(
+    field: String,
+    word: &str,
+    term: &Term,
+    lawbook: &Lawbook,
+    known: &[&str],
+    now: Timestamp,
+) -> Option<Problem> {
+    let Term::Bloc(code) = term else { return None };
+    match lawbook.bloc(code) {
+        Some(bloc) if bloc.members(now).is_empty() => {
+            Some(Problem::new(field, format!("{word} has no member at this time"), "name countries instead"))
+        }
+        Some(_) => None,
+        None => {
+            let shown: String = word.chars().take(40).collect();
+            let message = format!("{shown:?} is no country that ISO 3166-1 assigns and no bloc that the lawbook knows");
+            let remedy = format!("use Origin, Law, a two-letter country code, or one of {}", known.join(", "));
+            Some(Problem::new(field, message, remedy))
+        }
+    }
+}
+
+/// The declared origins of a store.
+///
+/// # Errors
+///
+/// Unknown countries, selectors that cannot be read.
+pub fn store(spec: &DataStoreSpec) -> Result<CountrySet, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let origins = reader.countries("spec.origins", spec.origins.as_ref());
+    let collected = reader.countries("spec.collectedIn", spec.collected_in.as_ref());
+    let subjects = reader.countries("spec.subjectsIn", spec.subjects_in.as_ref());
+    if let Some(residence) = &spec.residence {
+        reader.country("spec.residence.country", &residence.country);
+    }
+    reader.selector("spec.workloads.selector", spec.workloads.as_ref().map(|workloads| &workloads.selector));
+    reader.selector("spec.claims.selector", spec.claims.as_ref().and_then(|claims| claims.selector.as_ref()));
+    let all = origins.union(&collected).union(&subjects);
+    if all.is_empty() && reader.0.is_empty() {
+        reader.0.push(Problem::new("spec.origins", "names no country", "say where the data comes from"));
+    }
+    reader.done(all)
+}
+
+/// What a flow says by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowReading {
+    /// Origins that it collects from people.
+    pub collected: CountrySet,
+    /// Where its outside recipient holds the data; none where it leads to a store.
+    pub recipient: Option<Places>,
+    /// From when on origins travel with it: none means never before `MAX`, `MIN` means always.
+    pub personal_from: Timestamp,
+}
+
+/// Reads a flow.
+///
+/// # Errors
+///
+/// Unknown countries, instants that cannot be read, selectors that cannot be read.
+pub fn flow(spec: &DataFlowSpec) -> Result<FlowReading, Vec<Problem>> {
+    let mut reader = Reader::default();
+    let collection = spec.from.collection.as_ref().map(|collection| &collection.countries);
+    let collected = reader.countries("spec.from.collection.countries", collection);
+    let recipient = spec.to.recipient.as_ref().map(|recipient| match &recipient.place {
+        Some(place) => reader
+            .country("spec.to.recipient.place.country", &place.country)
+            .map_or_else(|| Places::unknown("its country cannot be read"), |one| Places::known(CountrySet::only(one))),
+        None => Places::unknown("the recipient's place is not declared"),
+    });
+    reader.selector("spec.workloads.selector", spec.workloads.as_ref().map(|workloads| &workloads.selector));
+    let mut personal_from = Timestamp::MIN;
+    if let Some(transformation) = &spec.transformation
+        && matches!(transformation.kind, TransformationKind::Anonymised | TransformationKind::Aggregated)
+    {
+        match transformation.expires.as_deref().map(str::parse) {
+            Some(Ok(expires)) => personal_from = expires,
+            Some(Err(error)) => {
+                let error: jiff::Error = error;
+                let remedy = "write an instant such as 2027-01-31T23:00:00Z";
+                reader.0.push(Problem::new("spec.transformation.expires", error.to_string(), remedy));
+            }
+            None => {
+                let remedy = "say until when the review holds";
+                reader.0.push(Problem::new("spec.transformation.expires", "is missing", remedy));
+            }
+        }
+    }
+    reader.done(FlowReading { collected, recipient, personal_from })
+}

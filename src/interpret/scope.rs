@@ -1,0 +1,192 @@
+//! Whose data an object touches: by the origin label of its namespace or its own, by selectors, mounted claims and
+//! referenced secrets of stores, and by selectors of flows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+
+use crate::api::v1alpha1::ORIGIN_LABEL;
+use crate::engine::country::{Country, CountrySet};
+use crate::engine::data::{Data, Source};
+use crate::engine::place::Places;
+
+use super::objects::PodSpec;
+
+/// Labels of an object.
+pub type Labels = BTreeMap<String, String>;
+
+/// One namespace, as admission sees it.
+#[derive(Debug, Clone, Default)]
+pub struct NamespaceScope {
+    /// Data that its origin label declares.
+    pub label: Option<Arc<Data>>,
+    /// Its stores, by name.
+    pub stores: Vec<StoreScope>,
+    /// Its flows, by name.
+    pub flows: Vec<FlowScope>,
+    /// Which stores may select a pod, by one of its labels.
+    pub pods_of_stores: SelectorIndex,
+    /// Which flows may select a pod.
+    pub pods_of_flows: SelectorIndex,
+    /// Which stores own a secret.
+    pub secrets: BTreeMap<String, Vec<usize>>,
+    /// Its claims.
+    pub claims: Arc<BTreeMap<String, ClaimState>>,
+}
+
+/// A store, as admission sees it.
+#[derive(Debug, Clone)]
+pub struct StoreScope {
+    /// Its data, with every inherited origin.
+    pub data: Arc<Data>,
+    /// Its pods.
+    pub workloads: Option<Selector>,
+    /// Its claims.
+    pub claims: Option<Selector>,
+    /// Its claims by name.
+    pub claim_names: BTreeSet<String>,
+}
+
+/// A flow, as admission sees it.
+#[derive(Debug, Clone)]
+pub struct FlowScope {
+    /// The data it carries, with every origin of its source.
+    pub data: Arc<Data>,
+    /// Its pods.
+    pub workloads: Option<Selector>,
+    /// Where its recipient holds the data; none where it leads to a store, whose own workloads are judged.
+    pub recipient: Option<Places>,
+}
+
+/// A claim that exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimState {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its class.
+    pub class: Option<String>,
+    /// The volume to which it is bound.
+    pub volume: Option<String>,
+}
+
+/// Finds selectors that may match some labels without trying each: by one pair that the selector demands.
+#[derive(Debug, Clone, Default)]
+pub struct SelectorIndex {
+    by_label: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    others: Vec<usize>,
+}
+
+impl SelectorIndex {
+    /// Notes the selector of the element at this position.
+    pub fn add(&mut self, position: usize, selector: &LabelSelector) {
+        match selector.match_labels.as_ref().and_then(|labels| labels.first_key_value()) {
+            Some((key, value)) => {
+                self.by_label.entry(key.clone()).or_default().entry(value.clone()).or_default().push(position);
+            }
+            None => self.others.push(position),
+        }
+    }
+
+    /// Positions of selectors that may match.
+    pub fn candidates<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = usize> + 'a {
+        let demanded = labels.iter().filter_map(|(key, value)| self.by_label.get(key)?.get(value)).flatten();
+        demanded.chain(&self.others).copied()
+    }
+}
+
+/// Reads a selector. One that cannot be read selects everything: what is declared badly binds more, never less.
+pub fn selector(selector: &LabelSelector) -> Selector {
+    Selector::try_from(selector.clone()).unwrap_or_default()
+}
+
+/// The data that an origin label declares.
+pub fn labelled(value: &str, via: Source) -> Data {
+    let mut origins = CountrySet::EMPTY;
+    let mut unknown_origin = None;
+    for code in value.split('_') {
+        match Country::parse(code) {
+            Ok(country) => origins.insert(country),
+            Err(error) => unknown_origin = Some(error.to_string()),
+        }
+    }
+    Data { origins, unknown_origin, categories: Vec::new(), via }
+}
+
+/// The data that an object's own origin label declares.
+fn own(labels: &Labels) -> Option<Arc<Data>> {
+    labels.get(ORIGIN_LABEL).map(|value| Arc::new(labelled(value, Source::Label)))
+}
+
+/// Data that a pod processes, and flows that it carries to outside recipients.
+#[derive(Debug, Clone, Default)]
+pub struct PodScope<'a> {
+    /// The data, each once.
+    pub data: Vec<Arc<Data>>,
+    /// Flows with an outside recipient.
+    pub transfers: Vec<&'a FlowScope>,
+}
+
+/// Whose data a pod with these labels and this specification touches.
+pub fn of_pod<'a>(namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec) -> PodScope<'a> {
+    let mut scope = PodScope::default();
+    scope.data.extend(namespace.label.iter().cloned());
+    scope.data.extend(own(labels));
+    if namespace.stores.is_empty() && namespace.flows.is_empty() {
+        return scope;
+    }
+    let mut stores: Vec<usize> = namespace
+        .pods_of_stores
+        .candidates(labels)
+        .filter(|position| namespace.stores[*position].workloads.as_ref().is_some_and(|wanted| wanted.matches(labels)))
+        .collect();
+    for secret in spec.secrets() {
+        stores.extend(namespace.secrets.get(secret).into_iter().flatten());
+    }
+    for (_, claim) in spec.claims() {
+        stores.extend(stores_of_claim(namespace, claim, namespace.claims.get(claim).map(|state| &state.labels)));
+    }
+    stores.sort_unstable();
+    stores.dedup();
+    scope.data.extend(stores.into_iter().map(|position| namespace.stores[position].data.clone()));
+
+    let mut flows: Vec<usize> = namespace
+        .pods_of_flows
+        .candidates(labels)
+        .filter(|position| namespace.flows[*position].workloads.as_ref().is_some_and(|wanted| wanted.matches(labels)))
+        .collect();
+    flows.sort_unstable();
+    flows.dedup();
+    for flow in flows.into_iter().map(|position| &namespace.flows[position]) {
+        scope.data.push(flow.data.clone());
+        if flow.recipient.is_some() {
+            scope.transfers.push(flow);
+        }
+    }
+    scope
+}
+
+/// Whose data a claim with these labels holds.
+pub fn of_claim(namespace: &NamespaceScope, name: &str, labels: &Labels) -> Vec<Arc<Data>> {
+    let mut data: Vec<Arc<Data>> = namespace.label.iter().cloned().chain(own(labels)).collect();
+    data.extend(stores_of_claim(namespace, name, Some(labels)).map(|position| namespace.stores[position].data.clone()));
+    data
+}
+
+/// Positions of the stores that own a claim.
+pub fn stores_of_claim<'a>(
+    namespace: &'a NamespaceScope,
+    name: &'a str,
+    labels: Option<&'a Labels>,
+) -> impl Iterator<Item = usize> + 'a {
+    namespace
+        .stores
+        .iter()
+        .enumerate()
+        .filter(move |(_, store)| {
+            store.claim_names.contains(name)
+                || store.claims.as_ref().zip(labels).is_some_and(|(wanted, labels)| wanted.matches(labels))
+        })
+        .map(|(position, _)| position)
+}

@@ -1,0 +1,105 @@
+//! Workloads that make pods: where their template stands.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use serde::Deserialize;
+
+use super::objects::{Claim, PodTemplate};
+
+/// A kind that carries a pod template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkloadKind {
+    /// Its API group.
+    pub group: &'static str,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its plural, as in webhook rules.
+    pub plural: &'static str,
+    /// Path of the pod specification.
+    pub path: &'static str,
+    /// Whether the controller keeps node affinity that is added to its pods. A daemon set binds each pod to one node by
+    /// name, so that only its template can keep it inside.
+    pub pods_can_be_pinned: bool,
+}
+
+/// Every kind of Kubernetes' own that carries a pod template.
+pub const KINDS: [WorkloadKind; 7] = [
+    kind("apps", "Deployment", "deployments", "spec.template.spec", true),
+    kind("apps", "StatefulSet", "statefulsets", "spec.template.spec", true),
+    kind("apps", "DaemonSet", "daemonsets", "spec.template.spec", false),
+    kind("apps", "ReplicaSet", "replicasets", "spec.template.spec", true),
+    kind("", "ReplicationController", "replicationcontrollers", "spec.template.spec", true),
+    kind("batch", "Job", "jobs", "spec.template.spec", true),
+    kind("batch", "CronJob", "cronjobs", "spec.jobTemplate.spec.template.spec", true),
+];
+
+const fn kind(
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    path: &'static str,
+    pods_can_be_pinned: bool,
+) -> WorkloadKind {
+    WorkloadKind { group, kind, plural, path, pods_can_be_pinned }
+}
+
+/// Any of these kinds, as far as it matters.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Workload {
+    /// Its specification.
+    #[serde(default)]
+    pub spec: WorkloadSpec,
+}
+
+/// What a workload says about its pods.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadSpec {
+    /// Its pods.
+    pub template: Option<PodTemplate>,
+    /// Its jobs.
+    pub job_template: Option<JobTemplate>,
+    /// Claims that are made for each of its pods.
+    pub volume_claim_templates: Option<Vec<Claim>>,
+    /// Which pods are its own. A replication controller has a plain map here, which no claim depends on.
+    #[serde(default, deserialize_with = "lenient")]
+    pub selector: Option<LabelSelector>,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<LabelSelector>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// A template of jobs.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct JobTemplate {
+    /// Its specification.
+    #[serde(default)]
+    pub spec: JobSpec,
+}
+
+/// What a job says about its pods.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct JobSpec {
+    /// Its pods.
+    pub template: Option<PodTemplate>,
+}
+
+impl Workload {
+    /// Its pod template.
+    pub fn template(&self) -> Option<&PodTemplate> {
+        let nested = || self.spec.job_template.as_ref()?.spec.template.as_ref();
+        self.spec.template.as_ref().or_else(nested)
+    }
+
+    /// The claims it makes, with the labels that its controller gives them.
+    pub fn claims(&self) -> Vec<Claim> {
+        let mut claims = self.spec.volume_claim_templates.clone().unwrap_or_default();
+        let selected = self.spec.selector.as_ref().and_then(|selector| selector.match_labels.clone());
+        for claim in &mut claims {
+            let ObjectMeta { labels, .. } = &mut claim.metadata;
+            labels.get_or_insert_default().extend(selected.clone().unwrap_or_default());
+        }
+        claims
+    }
+}

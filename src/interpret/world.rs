@@ -1,0 +1,50 @@
+//! The world at one moment, as admission, audit and the command line read it. Immutable; made by the index.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::engine::data::Source;
+use crate::engine::gazetteer::Gazetteer;
+use crate::engine::lawbook::Lawbook;
+use crate::engine::node::NodeMap;
+use crate::engine::place::Places;
+use crate::engine::policy::Policies;
+
+use super::claim::ClassPlaces;
+use super::scope::NamespaceScope;
+
+/// One immutable snapshot of everything that a decision reads.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The book of law.
+    pub lawbook: Arc<Lawbook>,
+    /// The owner's rules.
+    pub policies: Arc<Policies>,
+    /// What names mean.
+    pub gazetteer: Arc<Gazetteer>,
+    /// The nodes.
+    pub nodes: Arc<NodeMap>,
+    /// Storage classes by name; the newest default class last among those that are default.
+    pub classes: Arc<Vec<ClassPlaces>>,
+    /// Where volumes lie, by name.
+    pub volumes: Arc<BTreeMap<String, Places>>,
+    /// Namespaces by name.
+    pub namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
+    /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
+    pub valid_until: Option<Timestamp>,
+}
+
+impl World {
+    /// Whether there is a store of this name.
+    pub fn has_store(&self, namespace: &str, name: &str) -> bool {
+        let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
+        self.namespaces.get(namespace).is_some_and(|scope| scope.stores.iter().any(|store| is(&store.data.via)))
+    }
+
+    /// The storage class of this name.
+    pub fn class(&self, name: &str) -> Option<&ClassPlaces> {
+        self.classes.iter().find(|class| class.name == name)
+    }
+}
