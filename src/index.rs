@@ -8,6 +8,7 @@
 //! rebuilt by `refresh`, so that many changes cost one rebuild.
 
 mod build;
+mod manifest;
 mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use crate::interpret::read::{self, FlowReading};
 use crate::interpret::scope::ClaimState;
 use crate::interpret::world::World;
 
+pub use manifest::ManifestError;
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.
@@ -330,6 +332,21 @@ impl Index {
     /// The nodes with their evidence, by name.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeState> {
         self.nodes.values()
+    }
+
+    /// The uid of a store, to which events refer.
+    pub fn store_uid(&self, namespace: &str, name: &str) -> Option<String> {
+        self.stores.get(&(namespace.to_owned(), name.to_owned()))?.object.metadata.uid.clone()
+    }
+
+    /// The uid of a flow.
+    pub fn flow_uid(&self, namespace: &str, name: &str) -> Option<String> {
+        self.flows.get(&(namespace.to_owned(), name.to_owned()))?.object.metadata.uid.clone()
+    }
+
+    /// Namespaces that hold a store or a flow.
+    pub fn protected(&self) -> BTreeSet<String> {
+        self.stores.keys().chain(self.flows.keys()).map(|(namespace, _)| namespace.clone()).collect()
     }
 
     /// The snapshot as of the last refresh.

@@ -110,10 +110,10 @@ pub enum JudgeError {
 pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Judgement, JudgeError> {
     let unreadable = |source| JudgeError::Unreadable { kind: request.kind.to_owned(), source };
     if request.group == GROUP {
-        let Some(kind) = OwnKind::named(request.kind) else { return Ok(Judgement::new(Verdict::allow())) };
-        let (verdict, warnings) =
-            own::judge(world, kind, request.namespace, request.object, now).map_err(unreadable)?;
-        return Ok(Judgement { warnings, ..Judgement::new(verdict) });
+        return match OwnKind::named(request.kind) {
+            Some(kind) => own::judge(world, kind, request, now).map_err(unreadable),
+            None => Ok(Judgement::new(Verdict::allow())),
+        };
     }
     let namespace = || {
         let known = world.namespaces.get(request.namespace);
@@ -139,6 +139,12 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             Ok(judge_workload(world, namespace()?, *known, &workload, now))
         }
     }
+}
+
+/// Whether this is a kind that Domicile judges and that stands in a namespace.
+pub fn is_namespaced(kind: &str) -> bool {
+    ["Pod", "PersistentVolumeClaim", "DataStore", "DataFlow"].contains(&kind)
+        || workload::KINDS.iter().any(|workload| workload.kind == kind)
 }
 
 static NO_LABELS: Labels = Labels::new();

@@ -1,17 +1,25 @@
 //! Our own kinds at admission: what cannot be right is refused with the field; what only looks wrong now gets a warning,
 //! since GitOps applies objects in any order.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::api::v1alpha1::{BlocSpec, DataFlowSpec, DataStoreSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec};
+use crate::engine::country::{Country, CountrySet};
+use crate::engine::data::{Data, Source};
+use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::place::Places;
 use crate::engine::policy::Mode;
-use crate::engine::rules;
 use crate::engine::verdict::{Action, Finding, Verdict};
+use crate::engine::{self, rules};
 
-use super::read::{self, Problem};
+use super::read::{self, FlowReading, Problem};
 use super::world::World;
+use super::{Judgement, Operation, Request};
 
 /// One of our kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +63,12 @@ impl OwnKind {
 pub fn judge(
     world: &World,
     kind: OwnKind,
-    namespace: &str,
-    object: &str,
+    request: &Request<'_>,
     now: Timestamp,
-) -> Result<(Verdict, Vec<String>), serde_json::Error> {
+) -> Result<Judgement, serde_json::Error> {
+    let object = request.object;
     let mut warnings = Vec::new();
+    let mut facts = Facts::default();
     let problems = match kind {
         OwnKind::Bloc => read::bloc(&spec::<BlocSpec>(object)?).err(),
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
@@ -76,28 +85,97 @@ pub fn judge(
         }
         OwnKind::DataStore => {
             let spec: DataStoreSpec = spec(object)?;
-            let nothing = spec.workloads.is_none() && spec.claims.is_none() && spec.secrets.is_empty();
-            if nothing {
+            if spec.workloads.is_none() && spec.claims.is_none() && spec.secrets.is_empty() {
                 warnings.push("names no workloads, claims or secrets, so that nothing is in its scope".to_owned());
             }
-            read::store(&spec).err()
+            let read = read::store(&spec);
+            if let Ok(origins) = &read {
+                facts.placements.extend(declared(world, request, &spec, *origins));
+            }
+            read.err()
         }
         OwnKind::DataFlow => {
             let spec: DataFlowSpec = spec(object)?;
-            let ends = [("from", &spec.from.data_store), ("to", &spec.to.data_store)];
-            for (end, reference) in ends {
+            for (end, reference) in [("from", &spec.from.data_store), ("to", &spec.to.data_store)] {
                 let Some(reference) = reference else { continue };
-                let target = reference.namespace.as_deref().unwrap_or(namespace);
+                let target = reference.namespace.as_deref().unwrap_or(request.namespace);
                 if !world.has_store(target, &reference.name) {
                     warnings.push(format!("spec.{end}.dataStore: no DataStore {target}/{} yet", reference.name));
                 }
             }
-            read::flow(&spec).err()
+            let read = read::flow(&spec);
+            if let Ok(reading) = &read {
+                facts.placements.extend(delivered(world, request, &spec, reading, now));
+            }
+            read.err()
         }
     };
-    let findings: Vec<Finding> = problems.unwrap_or_default().into_iter().map(finding).collect();
-    let action = if findings.is_empty() { Action::Allow } else { Action::Refuse };
-    Ok((Verdict { action, findings, ..Verdict::allow() }, warnings))
+    let mut verdict = Verdict::allow();
+    // What was wrong already can still be repaired, one field at a time.
+    let changed = match request.old.filter(|_| request.operation == Operation::Update) {
+        Some(old) => spec::<Value>(old).ok() != spec::<Value>(object).ok(),
+        None => true,
+    };
+    if changed {
+        verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        verdict.findings.splice(0..0, problems.unwrap_or_default().into_iter().map(finding));
+        if verdict.refusals().next().is_some() {
+            verdict.action = Action::Refuse;
+        }
+    }
+    Ok(Judgement { warnings, ..Judgement::new(verdict) }.with_sources(&facts))
+}
+
+/// Where the owner of a store says that its data is, judged like any other place.
+fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins: CountrySet) -> Option<Placement> {
+    let country = Country::parse(&spec.residence.as_ref()?.country).ok()?;
+    let inherited = world.store(request.namespace, request.name).map_or(CountrySet::EMPTY, |data| data.origins);
+    let data = Data {
+        origins: origins.union(&inherited),
+        unknown_origin: None,
+        categories: spec.categories.clone(),
+        via: Source::Store(request.namespace.to_owned(), request.name.to_owned()),
+    };
+    Some(Placement {
+        act: Act::Store,
+        field: "spec.residence.country".to_owned(),
+        data: vec![Arc::new(data)],
+        places: Places::known(CountrySet::only(country)),
+        flexibility: Flexibility::Fixed,
+    })
+}
+
+/// What an outside recipient would get, and where. Nothing while the store that it comes from is not there yet.
+fn delivered(
+    world: &World,
+    request: &Request<'_>,
+    spec: &DataFlowSpec,
+    reading: &FlowReading,
+    now: Timestamp,
+) -> Option<Placement> {
+    let places = reading.recipient.clone().filter(|_| reading.personal_from <= now)?;
+    let source = match &spec.from.data_store {
+        Some(from) => Some(world.store(from.namespace.as_deref().unwrap_or(request.namespace), &from.name)?),
+        None => None,
+    };
+    let inherited = source.map_or(CountrySet::EMPTY, |data| data.origins);
+    let categories = match source {
+        Some(data) if spec.categories.is_empty() => data.categories.clone(),
+        _ => spec.categories.clone(),
+    };
+    let data = Data {
+        origins: reading.collected.union(&inherited),
+        unknown_origin: source.and_then(|data| data.unknown_origin.clone()),
+        categories,
+        via: Source::Flow(request.namespace.to_owned(), request.name.to_owned()),
+    };
+    Some(Placement {
+        act: Act::Transfer,
+        field: "spec.to.recipient.place".to_owned(),
+        data: vec![Arc::new(data)],
+        places,
+        flexibility: Flexibility::Fixed,
+    })
 }
 
 /// A problem as a finding that refuses.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::engine::data::Source;
+use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
 use crate::engine::lawbook::Lawbook;
 use crate::engine::node::NodeMap;
@@ -37,10 +37,16 @@ pub struct World {
 }
 
 impl World {
+    /// The data of the store of this name, with every inherited origin.
+    pub fn store(&self, namespace: &str, name: &str) -> Option<&Data> {
+        let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
+        let scope = self.namespaces.get(namespace)?;
+        scope.stores.iter().map(|store| &*store.data).find(|data| is(&data.via))
+    }
+
     /// Whether there is a store of this name.
     pub fn has_store(&self, namespace: &str, name: &str) -> bool {
-        let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
-        self.namespaces.get(namespace).is_some_and(|scope| scope.stores.iter().any(|store| is(&store.data.via)))
+        self.store(namespace, name).is_some()
     }
 
     /// The storage class of this name.

@@ -1,0 +1,410 @@
+//! The story, chapter by chapter.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::cluster::{Cluster, LATE, MACHINES, Said, checkout, country_of, eventually, list};
+use crate::operator::{Operator, domicile};
+use crate::terminal::{Terminal, table};
+
+const COUNTRY_LABEL: &str = "domicile.node-restriction.kubernetes.io/country";
+
+/// Everybody who takes part.
+pub struct Story {
+    pub cluster: Cluster,
+    pub operator: Operator,
+    pub terminal: Terminal,
+}
+
+/// Where pods of a namespace and app may really be; none: anywhere.
+struct Allowed {
+    namespace: &'static str,
+    app: &'static str,
+    pods: usize,
+    countries: Option<&'static [&'static str]>,
+    why: &'static str,
+}
+
+const fn allowed(
+    namespace: &'static str,
+    app: &'static str,
+    pods: usize,
+    countries: Option<&'static [&'static str]>,
+    why: &'static str,
+) -> Allowed {
+    Allowed { namespace, app, pods, countries, why }
+}
+
+/// What the stack must come to. Of the EEA there are machines in Germany and France.
+const PLACEMENTS: [Allowed; 12] = [
+    allowed("cx-de", "survey-frontend", 3, Some(&["DE", "FR"]), "feedback: EEA"),
+    allowed("cx-de", "responses-api", 2, Some(&["DE", "FR"]), "feedback: EEA"),
+    allowed("cx-de", "responses-db", 2, Some(&["DE"]), "stores: origin"),
+    allowed("cx-de", "transcriber", 1, Some(&["DE"]), "recordings: origin"),
+    allowed("cx-de", "crm-enrichment", 1, Some(&["DE", "FR"]), "law: EEA"),
+    allowed("cx-de", "hq-scores", 1, Some(&["DE", "FR"]), "feedback: EEA"),
+    allowed("cx-de", "log-collector", 3, Some(&["DE"]), "template: DE"),
+    allowed("cx-fr", "survey-frontend", 2, Some(&["DE", "FR"]), "law: EEA"),
+    allowed("cx-us", "survey-frontend", 2, Some(&["US"]), "law: origin"),
+    allowed("cx-ru", "survey-frontend", 2, Some(&["RU"]), "law: origin"),
+    allowed("analytics", "dashboard", 2, Some(&["DE", "FR"]), "inherited: EEA"),
+    allowed("web-shop", "storefront", 8, None, "no personal data"),
+];
+
+impl Story {
+    /// Tells it.
+    pub fn tell(&mut self) -> Result<()> {
+        let untouched = self.before()?;
+        self.arrival()?;
+        self.declarations()?;
+        self.stack()?;
+        self.refusals()?;
+        self.placements()?;
+        self.rewriting()?;
+        self.findings()?;
+        self.bystander(&untouched)?;
+        self.death()
+    }
+
+    /// Runs kubectl and shows command and answer.
+    fn show(&self, line: &str) -> Result<Said> {
+        self.terminal.command(&format!("kubectl {line}"));
+        let said = self.cluster.kubectl(line)?;
+        self.terminal.output(&said.stdout);
+        self.terminal.complaint(&said.stderr);
+        Ok(said)
+    }
+
+    fn before(&mut self) -> Result<Value> {
+        self.terminal.heading("A cluster in four countries");
+        self.terminal.say("Eight nodes. fra-3 says Frankfurt in its labels, but its provider id says Virginia.\n");
+        let columns = "custom-columns='NAME:.metadata.name,\
+                       REGION:.metadata.labels.topology\\.kubernetes\\.io/region,\
+                       PROVIDER ID:.spec.providerID'";
+        self.show(&format!("get nodes -o {columns}"))?;
+        self.terminal.say(
+            "A shop, and a report on German customers that has always run in Ohio. The other namespaces are empty.\n",
+        );
+        for file in ["stack/00-storage-classes", "playground/volumes", "stack/10-namespaces"] {
+            self.cluster.must(&format!("apply -f examples/{file}.yaml"))?;
+        }
+        // The account comes a moment after its namespace, and without it pods are refused.
+        eventually(|| {
+            let accounts =
+                self.cluster.must("get serviceaccounts -A -o name --field-selector metadata.name=default")?;
+            Ok(accounts.lines().count() >= NAMESPACES)
+        })?;
+        self.show("apply -f examples/stack/90-web-shop.yaml -f examples/playground/legacy.yaml")?;
+        self.spec_of_probe()
+    }
+
+    /// What a pod of the shop is like when the API server is done with it.
+    fn spec_of_probe(&self) -> Result<Value> {
+        let mut pod = self.cluster.json("create --dry-run=server -f examples/playground/probe.yaml")?;
+        Ok(pod["spec"].take())
+    }
+
+    fn arrival(&mut self) -> Result<()> {
+        self.terminal.heading("Domicile arrives");
+        self.terminal.say("Six resource kinds, and an account with the rights of examples/install/rbac.yaml.\n");
+        self.terminal.command("domicile crds | kubectl apply --server-side -f -");
+        let crds = domicile()?.arg("crds").output()?;
+        anyhow::ensure!(crds.status.success(), "domicile crds: {}", String::from_utf8_lossy(&crds.stderr));
+        let crds = String::from_utf8(crds.stdout)?;
+        self.terminal.output(&self.cluster.plane().apply(&crds)?);
+        self.cluster.must("wait --for=condition=Established --timeout=30s crd --all")?;
+        self.terminal.command(&self.operator.command_line());
+        self.start_operator()?;
+
+        let labelled = eventually(|| self.labels_are_true(MACHINES.iter().map(|machine| machine.name)))?;
+        self.terminal.say("It finds out where each node really is. No kubelet may set this label.\n");
+        self.show(&format!("get nodes -L {COUNTRY_LABEL}"))?;
+        self.terminal.expect("every node carries the label of its real country, except the one in dispute", labelled);
+        self.terminal.say("What it says about fra-3:\n");
+        let events = "get events --field-selector involvedObject.name=fra-3,reason=PlaceDisputed \
+                      -o jsonpath='{.items[*].message}'";
+        let told = eventually(|| Ok(!self.cluster.must(events)?.is_empty()))?;
+        self.show(events)?;
+        self.terminal.expect("an Event says that fra-3 is disputed", told);
+        Ok(())
+    }
+
+    fn start_operator(&mut self) -> Result<()> {
+        self.operator.start()?;
+        let ready = eventually(|| self.operator.ready())?;
+        self.terminal.expect("the operator is ready", ready);
+        Ok(())
+    }
+
+    fn labels_are_true(&self, names: impl Iterator<Item = &'static str>) -> Result<bool> {
+        let nodes = self.cluster.json("get nodes")?;
+        let label = |name: &str| {
+            let node = list(&nodes["items"]).iter().find(|node| node["metadata"]["name"] == name)?;
+            node["metadata"]["labels"][COUNTRY_LABEL].as_str()
+        };
+        Ok(names.into_iter().all(|name| label(name) == country_of(name).filter(|_| name != DISPUTED)))
+    }
+
+    fn declarations(&mut self) -> Result<()> {
+        self.terminal.heading("Legal and platform owners say what counts");
+        self.show(
+            "apply -f examples/stack/20-policies.yaml -f examples/stack/30-locations.yaml \
+             -f examples/stack/40-data-stores.yaml -f examples/stack/50-data-flows.yaml",
+        )?;
+        let enforced = self.show("wait -A --for=condition=Enforced --timeout=30s datastores --all")?;
+        self.terminal.expect("every data store is enforced", enforced.ok);
+        let known = eventually(|| self.labels_are_true(["dc1-rack7"].into_iter()))?;
+        self.terminal.expect("by the Location, the rack in our own data centre is in DE", known);
+        Ok(())
+    }
+
+    fn stack(&mut self) -> Result<()> {
+        self.terminal.heading("Teams apply their stack");
+        self.terminal
+            .say("Nobody has written a word about countries into these workloads. Warnings tell what will happen.\n");
+        let said = self.show(
+            "apply -f examples/stack/60-cx-de.yaml -f examples/stack/70-other-countries.yaml \
+             -f examples/stack/80-analytics.yaml",
+        )?;
+        self.terminal.expect("everything good is accepted", said.ok);
+        self.terminal.expect(
+            "the policy that only warns has warned",
+            said.stderr.contains("Warning:") && said.stderr.contains("contacts-at-home"),
+        );
+        self.cluster.must("-n cx-de create job --from=cronjob/crm-enrichment crm-enrichment-now")?;
+        Ok(())
+    }
+
+    fn refusals(&mut self) -> Result<()> {
+        self.terminal.heading("What is refused");
+        let mut files: Vec<_> = fs::read_dir(checkout().join("examples/refused"))?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<_>>()?;
+        files.sort();
+        for file in files.iter().filter(|file| file.ends_with(".yaml")) {
+            let text = fs::read_to_string(checkout().join("examples/refused").join(file))?;
+            let mut comments = text.lines().map_while(|line| line.strip_prefix("# "));
+            let wrong = comments.next().context("a manifest has no comment")?;
+            self.terminal.say(&format!("{wrong}\n"));
+            let said = self.show(&format!("apply -f examples/refused/{file}"))?;
+            let answer = comments.collect::<Vec<_>>().join(" ");
+            // The comment says by which rule; without one it is the schema that refuses.
+            let sign = answer.split(['(', ')']).find(|word| word.starts_with("RES-")).unwrap_or("is invalid");
+            self.terminal.expect(format!("{file} is refused ({sign})"), !said.ok && said.stderr.contains(sign));
+        }
+
+        self.terminal.say("Wrong: a running pod slips out of scope by dropping its label.\n");
+        let pod =
+            self.cluster.must("-n cx-de get pods -l app=survey-frontend -o jsonpath='{.items[0].metadata.name}'")?;
+        let said = self.show(&format!("-n cx-de label pod {pod} app=hidden --overwrite"))?;
+        self.terminal.expect("a pod cannot leave its scope (RES-SCOPE)", !said.ok && said.stderr.contains("RES-SCOPE"));
+        Ok(())
+    }
+
+    fn placements(&mut self) -> Result<()> {
+        self.terminal.heading("Where the scheduler put each pod");
+        let expected: usize = PLACEMENTS.iter().map(|row| row.pods).sum::<usize>() + 1;
+        let complete = eventually(|| Ok(self.placed()?.len() >= expected))?;
+        let mut rows = vec![["POD", "MAY BE IN", "BECAUSE", "NODE", "COUNTRY"].map(str::to_owned).to_vec()];
+        let mut wrong = Vec::new();
+        let pods = self.placed()?;
+        for allowed in &PLACEMENTS {
+            let mut count = 0;
+            for pod in pods.iter().filter(|pod| pod.namespace == allowed.namespace && pod.app == allowed.app) {
+                if pod.name == LEGACY {
+                    continue;
+                }
+                count += 1;
+                let country = country_of(&pod.node).unwrap_or("?");
+                let name = format!("{}/{}", pod.namespace, pod.name);
+                let disputed = pod.node == DISPUTED;
+                if allowed.countries.is_some_and(|all| !all.contains(&country) || disputed) {
+                    wrong.push(format!("{name} is in {country}"));
+                }
+                let country = if disputed { format!("{country} (disputed)") } else { country.to_owned() };
+                rows.push(vec![name, pod.pinned.clone(), allowed.why.to_owned(), pod.node.clone(), country]);
+            }
+            if count != allowed.pods {
+                wrong.push(format!("{}/{}: {count} pods, not {}", allowed.namespace, allowed.app, allowed.pods));
+            }
+        }
+        self.terminal.say("COUNTRY is where the machine really stands, whatever any label says.\n");
+        self.terminal.output(&table(&rows));
+        self.terminal.expect("every pod has a node", complete);
+        let remark = if wrong.is_empty() { String::new() } else { format!(" ({})", wrong.join(", ")) };
+        self.terminal.expect(format!("every pod is where its data may be{remark}"), wrong.is_empty());
+        let shop: BTreeSet<_> = pods.iter().filter(|pod| pod.namespace == "web-shop").map(|pod| &pod.node).collect();
+        self.terminal.expect("the shop's pods are spread over other countries, too", shop.len() > 4);
+        self.claims()
+    }
+
+    fn claims(&mut self) -> Result<()> {
+        self.terminal.say("And their claims:\n");
+        let bound = eventually(|| {
+            let claims = self.cluster.json("-n cx-de get pvc")?;
+            let claims = list(&claims["items"]);
+            Ok(claims.len() == 3 && claims.iter().all(|claim| claim["status"]["phase"] == "Bound"))
+        })?;
+        self.show(
+            "-n cx-de get pvc -o custom-columns='NAME:.metadata.name,STATUS:.status.phase,\
+             CLASS:.spec.storageClassName,VOLUME:.spec.volumeName'",
+        )?;
+        self.terminal.expect("every claim is bound to a volume in Germany", bound);
+        Ok(())
+    }
+
+    /// Every pod that has a node, by namespace and name.
+    fn placed(&self) -> Result<Vec<Placed>> {
+        let all = self.cluster.json("get pods -A")?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(list(&all["items"])
+            .iter()
+            .filter(|pod| pod["spec"]["nodeName"].is_string())
+            .map(|pod| Placed {
+                namespace: text(&pod["metadata"]["namespace"]),
+                name: text(&pod["metadata"]["name"]),
+                app: text(&pod["metadata"]["labels"]["app"]),
+                node: text(&pod["spec"]["nodeName"]),
+                pinned: pinned(&pod["spec"]),
+            })
+            .collect())
+    }
+
+    fn rewriting(&mut self) -> Result<()> {
+        self.terminal.heading("What was rewritten, and how");
+        self.terminal
+            .say("The database's pods store German answers, so each got one requirement when it was created:\n");
+        let affinity = ".spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+        let said =
+            self.show(&format!("-n cx-de get pod responses-db-0 -o jsonpath='{{{affinity}.nodeSelectorTerms}}'"))?;
+        let wanted =
+            format!(r#"[{{"matchExpressions":[{{"key":"{COUNTRY_LABEL}","operator":"In","values":["DE"]}}]}}]"#);
+        self.terminal.expect("the database's pods are pinned to DE and nothing else is added", said.stdout == wanted);
+        self.terminal.say(
+            "The API had two alternatives of its own. Alternatives are ORed, so each got the requirement in addition:\n",
+        );
+        let said = self.show(&format!(
+            "-n cx-de get pods -l app=responses-api,pod-template-hash -o \
+             jsonpath='{{range .items[0]{affinity}.nodeSelectorTerms[*]}}{{.matchExpressions[*].key}}{{\"\\n\"}}{{end}}'"
+        ))?;
+        let both = format!("kubernetes.io/arch {COUNTRY_LABEL}");
+        self.terminal.expect("every alternative is pinned", said.stdout.lines().eq([both.as_str(), both.as_str()]));
+        self.terminal.say("Only pods are changed, never what stands in Git, so GitOps sees no difference:\n");
+        let said = self.show("diff -f examples/stack/60-cx-de.yaml -f examples/stack/80-analytics.yaml")?;
+        self.terminal.expect("kubectl diff shows nothing", said.ok && said.stdout.is_empty());
+        Ok(())
+    }
+
+    fn findings(&mut self) -> Result<()> {
+        self.terminal.heading("What the operator knows");
+        let store = "-n cx-de get datastore survey-responses";
+        let found = eventually(|| Ok(self.cluster.json(store)?["status"]["violations"] == 1))?;
+        self.show("get datastores -A")?;
+        self.terminal.say("The report in Ohio is older than Domicile. It is found, and left running:\n");
+        let findings = "{range .status.findings[*]}{.object}: {.rule}: {.message}{\"\\n\"}{end}";
+        let said = self.show(&format!("{store} -o jsonpath='{findings}'"))?;
+        self.terminal.expect("the audit finds the old report, and only it", found && said.stdout.contains(LEGACY));
+        self.terminal.say("The dashboard declares French data. What it holds besides came by a flow:\n");
+        let origins = "{range .status.effectiveOrigins[*]}{.origin} through {.through}{\"\\n\"}{end}";
+        let said = self.show(&format!("-n analytics get datastore dashboard -o jsonpath='{origins}'"))?;
+        let inherits = said.stdout.lines().any(|line| line.starts_with("DE") && line.contains("to-dashboard"));
+        self.terminal.expect("the dashboard inherits DE by the flow", inherits);
+        let said = self.show("get dataflows -A")?;
+        let verdict =
+            |flow: &str, word: &str| said.stdout.lines().any(|line| line.contains(flow) && line.contains(word));
+        self.terminal.expect("the flow of verbatims is judged Refuse", verdict("verbatims-to-headquarters", "Refuse"));
+        self.terminal.expect("the flow of scores is judged Allow", verdict("scores-to-headquarters", "Allow"));
+        self.show("get residencypolicies")?;
+        self.terminal.say("And Events, on the objects where people look:\n");
+        let events = "get events -A --field-selector reportingComponent=domicile.dev/operator,type=Warning \
+                      -o custom-columns='NAMESPACE:.metadata.namespace,ABOUT:.involvedObject.name,REASON:.reason'";
+        self.show(events)?;
+
+        self.terminal.say("Once the old report is gone, the store is clean:\n");
+        self.show("-n cx-de delete pod legacy-report --grace-period=0")?;
+        let clean = eventually(|| Ok(self.cluster.json(store)?["status"]["violations"] == 0))?;
+        self.show(store)?;
+        self.terminal.expect("the store complies again", clean);
+        Ok(())
+    }
+
+    fn bystander(&mut self, before: &Value) -> Result<()> {
+        self.terminal.heading("Who has no personal data notices nothing");
+        let command = "create --dry-run=server -o json -f examples/playground/probe.yaml";
+        self.terminal.command(&format!("kubectl {command}"));
+        let same = self.spec_of_probe()? == *before;
+        self.terminal.output("the specification is the one that it was before Domicile came");
+        self.terminal.expect("a pod of the shop is not changed by a byte", same);
+        Ok(())
+    }
+
+    fn death(&mut self) -> Result<()> {
+        self.terminal.heading("The operator dies");
+        self.terminal.command("kill -9 <operator>");
+        self.operator.kill()?;
+        let run = |namespace: &str, name: &str| {
+            format!("-n {namespace} run {name} --image=docker.io/library/busybox:1.37 --labels=app=responses-api")
+        };
+        self.terminal.say("The shop goes on, and nodes join:\n");
+        let shop = self.show(&run("web-shop", "extra"))?;
+        self.terminal.expect("with the operator dead, the shop gets its pod", shop.ok);
+        self.cluster.join(&LATE)?;
+        let node = self.show(&format!("get node {}", LATE.name))?;
+        self.terminal.expect("with the operator dead, a node joins", node.ok);
+        self.terminal.say("Where German data is, nothing new starts unseen:\n");
+        let refused = self.show(&run("cx-de", "extra"))?;
+        self.terminal.expect("with the operator dead, cx-de refuses", !refused.ok);
+        self.terminal.say("It comes back:\n");
+        self.terminal.command(&self.operator.command_line());
+        self.start_operator()?;
+        let accepted = self.show(&run("cx-de", "extra"))?;
+        self.terminal.expect("with the operator back, cx-de gets its pod", accepted.ok);
+        let mut place = None;
+        eventually(|| {
+            place = self.placed()?.into_iter().find(|pod| pod.namespace == "cx-de" && pod.name == "extra");
+            Ok(place.is_some())
+        })?;
+        let country = place
+            .as_ref()
+            .and_then(|pod| country_of(&pod.node))
+            .filter(|_| place.as_ref().is_some_and(|pod| pod.node != DISPUTED));
+        self.terminal.expect("and it runs in the EEA", country.is_some_and(|country| ["DE", "FR"].contains(&country)));
+        let labelled = eventually(|| self.labels_are_true([LATE.name].into_iter()))?;
+        self.terminal.expect(format!("{}, which joined meanwhile, is known to be in FR", LATE.name), labelled);
+        Ok(())
+    }
+}
+
+/// A pod that has a node.
+struct Placed {
+    namespace: String,
+    name: String,
+    app: String,
+    node: String,
+    pinned: String,
+}
+
+const DISPUTED: &str = "fra-3";
+const LEGACY: &str = "legacy-report";
+/// The control plane's four, the operator's own, and those of the stack.
+const NAMESPACES: usize = 11;
+
+/// The countries to which a pod is pinned, as its specification says.
+fn pinned(spec: &Value) -> String {
+    let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let expressions = list(&required["nodeSelectorTerms"]).iter().flat_map(|term| list(&term["matchExpressions"]));
+    let values: Option<Vec<&str>> = expressions
+        .into_iter()
+        .find(|one| one["key"] == COUNTRY_LABEL)
+        .map(|one| list(&one["values"]).iter().filter_map(Value::as_str).collect());
+    let selected = spec["nodeSelector"][COUNTRY_LABEL].as_str();
+    match (values.as_deref(), selected) {
+        (Some([one]), _) => (*one).to_owned(),
+        (Some(many), _) => format!("{} countries", many.len()),
+        (None, Some(one)) => one.to_owned(),
+        (None, None) => "anywhere".to_owned(),
+    }
+}

@@ -1,0 +1,114 @@
+//! What the story looks like, and whether it came out as told.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Standard output, and the list of expectations.
+#[derive(Debug)]
+pub struct Terminal {
+    colour: bool,
+    held: usize,
+    failed: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Style {
+    Bold,
+    Dim,
+    Red,
+    Green,
+}
+
+impl Terminal {
+    pub fn new() -> Self {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { colour, held: 0, failed: Vec::new() }
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Bold => "1",
+            Style::Dim => "2",
+            Style::Red => "31",
+            Style::Green => "32",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    // A closed pipe (`| head`) is no reason to fail in the midst of it.
+    fn line(text: &str) {
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+
+    /// A chapter.
+    pub fn heading(&self, text: &str) {
+        Self::line("");
+        Self::line(&self.paint(Style::Bold, &format!("== {text}")));
+    }
+
+    /// A sentence of the story.
+    pub fn say(&self, text: &str) {
+        Self::line("");
+        Self::line(text);
+    }
+
+    /// A command as one would type it.
+    pub fn command(&self, command: &str) {
+        Self::line(&self.paint(Style::Bold, &format!("$ {command}")));
+    }
+
+    /// What a program printed.
+    pub fn output(&self, text: &str) {
+        for line in text.trim_end().lines() {
+            Self::line(&format!("  {line}"));
+        }
+    }
+
+    /// What a program complained about.
+    pub fn complaint(&self, text: &str) {
+        for line in text.trim_end().lines() {
+            Self::line(&format!("  {}", self.paint(Style::Red, line)));
+        }
+    }
+
+    /// Notes whether something came as expected.
+    pub fn expect(&mut self, what: impl Into<String>, holds: bool) {
+        let what = what.into();
+        if holds {
+            self.held += 1;
+            Self::line(&self.paint(Style::Dim, &format!("  ok: {what}")));
+        } else {
+            Self::line(&self.paint(Style::Red, &format!("  NOT AS EXPECTED: {what}")));
+            self.failed.push(what);
+        }
+    }
+
+    /// The sum of it; whether every expectation held.
+    pub fn conclude(&self) -> bool {
+        self.heading("Result");
+        if self.failed.is_empty() {
+            Self::line(&self.paint(Style::Green, &format!("All {} expectations held.", self.held)));
+            return true;
+        }
+        let all = self.held + self.failed.len();
+        Self::line(&self.paint(Style::Red, &format!("{} of {all} expectations did not hold:", self.failed.len())));
+        for what in &self.failed {
+            Self::line(&format!("  - {what}"));
+        }
+        false
+    }
+}
+
+/// Rows with aligned columns; the first row is the head.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

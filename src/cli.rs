@@ -1,0 +1,89 @@
+//! The command line: one subcommand a file.
+
+mod catalogue;
+mod check;
+mod crds;
+mod operator;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps personal data in its country.
+#[derive(Debug, Parser)]
+#[command(name = "domicile", version, about, long_about = None, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "Verdicts are engineering input, not legal advice.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the built-in catalogue: blocs, locations, providers and the policy `law`
+    Catalogue(catalogue::Arguments),
+    /// Judge manifests without a cluster, by the same decision as at admission
+    Check(check::Arguments),
+    /// Print the custom resource definitions, or write them into a folder
+    Crds(crds::Arguments),
+    /// Run the operator: webhooks and controllers
+    Operator(operator::Arguments),
+}
+
+/// Why a command ends as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to object to.
+    Ok = 0,
+    /// A breach.
+    Violation = 1,
+    /// Nothing worse than places that cannot be proven.
+    Unproven = 3,
+    /// The command line makes no sense.
+    Usage = 64,
+    /// The input cannot be read.
+    BadInput = 65,
+    /// Something else failed.
+    Failed = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs a command line, of which the first item is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, everything else is a mistake.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let result = match cli.command {
+        Command::Catalogue(arguments) => catalogue::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Crds(arguments) => crds::run(&arguments),
+        Command::Operator(arguments) => operator::run(arguments),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            // A reader that has seen enough, as in `domicile catalogue | head`, is no failure.
+            let closed = |cause: &(dyn std::error::Error + 'static)| {
+                cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+            };
+            if error.chain().any(closed) {
+                return Exit::Ok.into();
+            }
+            eprintln!("domicile: {error:#}");
+            Exit::Failed.into()
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What runs beside the webhook: watches fill the index; the others gather (client), plan (no client) and apply (client).
+
+pub mod configuration;
+pub mod events;
+pub mod nodes;
+pub mod run;
+pub mod status;
+pub mod watch;
+
+/// Who writes, in every field that the operator owns.
+pub const FIELD_MANAGER: &str = "domicile";

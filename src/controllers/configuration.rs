@@ -1,0 +1,325 @@
+//! The webhook configurations: which requests the API server asks us about.
+//!
+//! Protected are namespaces with an origin label (a fixed selector, without any window), namespaces that hold a store or
+//! flow (by name), and objects that carry an origin label of their own. Nothing else ever reaches the operator, so that a
+//! dead one can neither stop nor slow down anything else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use super::FIELD_MANAGER;
+use super::watch::chain;
+use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
+use crate::interpret::objects::SELECTED_NODE;
+use crate::interpret::own::OwnKind;
+use crate::interpret::workload;
+use crate::state::Shared;
+
+/// Name of both configurations.
+pub const NAME: &str = "domicile";
+/// System namespaces are never judged: nothing there may depend on the operator.
+const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+/// The API server gives up on a review after this many seconds.
+const TIMEOUT_SECONDS: i32 = 3;
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+/// How the API server reaches the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Outside the cluster: `https://host:port`.
+    Url(String),
+    /// A service in the cluster.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Everything that the configurations depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// How to reach the operator.
+    pub address: Address,
+    /// PEM of the authority that vouches for its certificate.
+    pub authority: String,
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// Namespaces that hold a store or flow.
+    pub protected: BTreeSet<String>,
+}
+
+impl Inputs {
+    /// Namespaces that are never judged.
+    pub fn exempt(&self) -> BTreeSet<String> {
+        SYSTEM.iter().map(|name| (*name).to_owned()).chain([self.namespace.clone()]).collect()
+    }
+
+    fn client(&self, path: &str) -> WebhookClientConfig {
+        let mut config = WebhookClientConfig {
+            ca_bundle: Some(k8s_openapi::ByteString(self.authority.clone().into_bytes())),
+            ..WebhookClientConfig::default()
+        };
+        match &self.address {
+            Address::Url(url) => config.url = Some(format!("{url}{path}")),
+            Address::Service { namespace, name } => {
+                config.service = Some(k8s_openapi::api::admissionregistration::v1::ServiceReference {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    path: Some(path.to_owned()),
+                    port: None,
+                });
+            }
+        }
+        config
+    }
+}
+
+/// Which objects an entry is about, and what a dead operator means for them.
+struct Group {
+    name: &'static str,
+    rules: Value,
+    failure_policy: &'static str,
+    conditions: Value,
+}
+
+/// Where an entry applies.
+struct Selection {
+    name: &'static str,
+    namespaces: Value,
+    objects: Value,
+}
+
+fn selections(inputs: &Inputs) -> Vec<Selection> {
+    let exempt = inputs.exempt();
+    let labelled = |operator: &str| json!({"key": ORIGIN_LABEL, "operator": operator});
+    let named = |operator: &str, names: &BTreeSet<String>| json!({"key": NAMESPACE_NAME, "operator": operator, "values": names});
+    let protected: BTreeSet<String> = inputs.protected.difference(&exempt).cloned().collect();
+    let apart: BTreeSet<String> = protected.union(&exempt).cloned().collect();
+    let mut selections = vec![
+        Selection {
+            name: "labelled",
+            namespaces: json!({"matchExpressions": [labelled("Exists"), named("NotIn", &exempt)]}),
+            objects: json!({}),
+        },
+        // Objects that say so themselves, wherever neither of the other two looks already.
+        Selection {
+            name: "object",
+            namespaces: json!({"matchExpressions": [labelled("DoesNotExist"), named("NotIn", &apart)]}),
+            objects: json!({"matchExpressions": [labelled("Exists")]}),
+        },
+    ];
+    if !protected.is_empty() {
+        selections.push(Selection {
+            name: "declared",
+            namespaces: json!({"matchExpressions": [labelled("DoesNotExist"), named("In", &protected)]}),
+            objects: json!({}),
+        });
+    }
+    selections
+}
+
+fn rule(group: &str, version: &str, resources: &[&str], operations: &[&str], scope: &str) -> Value {
+    json!({
+        "apiGroups": [group], "apiVersions": [version], "resources": resources, "operations": operations, "scope": scope
+    })
+}
+
+/// An update that changes nothing of what is judged passes without asking, so that status and bookkeeping of existing
+/// objects never depend on the operator.
+fn changes_what_is_judged() -> Value {
+    let labels = |object: &str| format!("(has({object}.metadata.labels) ? {object}.metadata.labels : {{}})");
+    let node = |object: &str| {
+        format!(
+            "(has({object}.metadata.annotations) && '{SELECTED_NODE}' in {object}.metadata.annotations ? \
+             {object}.metadata.annotations['{SELECTED_NODE}'] : '')"
+        )
+    };
+    let expression = format!(
+        "request.operation != 'UPDATE' || object.spec != oldObject.spec || {} != {} || {} != {}",
+        labels("object"),
+        labels("oldObject"),
+        node("object"),
+        node("oldObject")
+    );
+    json!([{"name": "changes-what-is-judged", "expression": expression}])
+}
+
+/// A template that stays as it is needs no second opinion: scaling, pausing and status pass without asking.
+fn changes_the_template() -> Value {
+    let part = |object: &str, field: &str| format!("(has({object}.spec.{field}) ? {object}.spec.{field} : null)");
+    let same = |field: &str| format!("{} != {}", part("object", field), part("oldObject", field));
+    let expression = format!("request.operation != 'UPDATE' || {} || {}", same("template"), same("jobTemplate"));
+    json!([{"name": "changes-the-template", "expression": expression}])
+}
+
+fn validating_groups() -> Vec<Group> {
+    let both = ["CREATE", "UPDATE"];
+    let by_group = |group: &str| -> Vec<&str> {
+        workload::KINDS.iter().filter(|kind| kind.group == group).map(|kind| kind.plural).collect()
+    };
+    vec![
+        Group {
+            name: "placements",
+            rules: json!([rule("", "v1", &["pods", "persistentvolumeclaims"], &both, "Namespaced")]),
+            failure_policy: "Fail",
+            conditions: changes_what_is_judged(),
+        },
+        // A template leaks nothing by itself, and its pods are judged: a dead operator need not stop deployments.
+        Group {
+            name: "templates",
+            rules: json!([
+                rule("apps", "v1", &by_group("apps"), &both, "Namespaced"),
+                rule("batch", "v1", &by_group("batch"), &both, "Namespaced"),
+                rule("", "v1", &by_group(""), &both, "Namespaced"),
+            ]),
+            failure_policy: "Ignore",
+            conditions: changes_the_template(),
+        },
+    ]
+}
+
+fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> Value {
+    json!({
+        "name": format!("{}.{}.{GROUP}", group.name, selection.name),
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": inputs.client(&format!("/{phase}/{}", selection.name)),
+        "failurePolicy": group.failure_policy,
+        "matchConditions": group.conditions,
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": selection.namespaces,
+        "objectSelector": selection.objects,
+        "rules": group.rules,
+        // Events are written for real requests only.
+        "sideEffects": "NoneOnDryRun",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+    })
+}
+
+fn metadata() -> Value {
+    json!({"name": NAME, "labels": {"app.kubernetes.io/managed-by": "domicile", "app.kubernetes.io/part-of": "domicile"}})
+}
+
+/// The mutating configuration (no client).
+pub fn mutating(inputs: &Inputs) -> Value {
+    let group = Group {
+        name: "placements",
+        rules: json!([rule("", "v1", &["pods", "persistentvolumeclaims"], &["CREATE"], "Namespaced")]),
+        failure_policy: "Fail",
+        conditions: json!([]),
+    };
+    let webhooks: Vec<Value> = selections(inputs)
+        .iter()
+        .map(|selection| {
+            let mut entry = entry(inputs, "mutate", selection, &group);
+            entry["reinvocationPolicy"] = "IfNeeded".into();
+            entry
+        })
+        .collect();
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": metadata(), "webhooks": webhooks,
+    })
+}
+
+/// The validating configuration (no client).
+pub fn validating(inputs: &Inputs) -> Value {
+    let groups = validating_groups();
+    let mut webhooks: Vec<Value> = selections(inputs)
+        .iter()
+        .flat_map(|selection| groups.iter().map(|group| entry(inputs, "validate", selection, group)))
+        .collect();
+    let plurals: Vec<&str> = OwnKind::ALL.iter().map(|(_, _, plural)| *plural).collect();
+    let anywhere = Selection { name: "own", namespaces: json!({}), objects: json!({}) };
+    let own = Group {
+        name: "resources",
+        rules: json!([rule(GROUP, VERSION, &plurals, &["CREATE", "UPDATE"], "*")]),
+        // The schema in the CRD still holds, and what cannot be read binds more, never less.
+        failure_policy: "Ignore",
+        conditions: json!([]),
+    };
+    webhooks.push(entry(inputs, "validate", &anywhere, &own));
+    let labelled = Selection {
+        name: "own",
+        namespaces: json!({}),
+        objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "Exists"}]}),
+    };
+    let namespaces = Group {
+        name: "namespaces",
+        rules: json!([rule("", "v1", &["namespaces"], &["CREATE", "UPDATE"], "Cluster")]),
+        failure_policy: "Ignore",
+        conditions: json!([]),
+    };
+    webhooks.push(entry(inputs, "validate", &labelled, &namespaces));
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": metadata(), "webhooks": webhooks,
+    })
+}
+
+/// Keeps both configurations as they should be, until dropped. Ready from the first time on that both are.
+pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
+    // The API server hears of a changed configuration by a watch of its own.
+    const TAKES_EFFECT: Duration = Duration::from_millis(1000);
+    const RETRY: Duration = Duration::from_secs(1);
+    // Also written again from time to time, so that what somebody else changed does not stay.
+    const REPAIR: Duration = Duration::from_secs(30);
+    let mut published = shared.published();
+    let mut inputs = inputs;
+    let mut written: Option<Inputs> = None;
+    let mut repair = tokio::time::Instant::now();
+    loop {
+        if shared.synced() {
+            inputs.protected = shared.index().protected();
+            let due = repair <= tokio::time::Instant::now();
+            if written.as_ref() != Some(&inputs) || due {
+                match write(&client, &inputs).await {
+                    Ok(()) => {
+                        let fresh = written.as_ref() != Some(&inputs);
+                        written = Some(inputs.clone());
+                        repair = tokio::time::Instant::now() + REPAIR;
+                        if !shared.ready() {
+                            shared.set_ready(true);
+                            tracing::info!("ready");
+                        }
+                        if fresh {
+                            let exempt = inputs.exempt();
+                            let effective = inputs.protected.difference(&exempt).cloned().collect();
+                            tokio::time::sleep(TAKES_EFFECT).await;
+                            shared.set_enforced(effective);
+                            continue;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %chain(&error), "failed to write the webhook configurations");
+                        tokio::time::sleep(RETRY).await;
+                        continue;
+                    }
+                }
+            }
+        }
+        tokio::select! {
+            changed = published.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep_until(repair.max(tokio::time::Instant::now() + RETRY)) => {}
+        }
+    }
+}
+
+/// Writes both (client). The validating one first: what must not pass is refused before anything is changed.
+async fn write(client: &Client, inputs: &Inputs) -> Result<(), kube::Error> {
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let validators: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    validators.patch_metadata(NAME, &params, &Patch::Apply(validating(inputs))).await?;
+    let mutators: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    mutators.patch_metadata(NAME, &params, &Patch::Apply(mutating(inputs))).await?;
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Keeps the status of stores, flows and policies: what was found, and what it means.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+use super::configuration::Inputs;
+use super::events::Draft;
+use super::watch::chain;
+use crate::api::v1alpha1::{
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, GROUP, ObjectFinding, ResidencyPolicy, ResidencyPolicyStatus,
+    VERSION,
+};
+use crate::engine::policy::Mode;
+use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport};
+use crate::interpret::read::Problem;
+use crate::state::Shared;
+
+/// What to write (no client).
+#[derive(Debug)]
+pub struct Plan {
+    /// New statuses of stores.
+    pub stores: Vec<(DataStore, DataStoreStatus)>,
+    /// New statuses of flows.
+    pub flows: Vec<(DataFlow, DataFlowStatus)>,
+    /// New statuses of policies.
+    pub policies: Vec<(ResidencyPolicy, ResidencyPolicyStatus)>,
+}
+
+/// Which namespaces the API server asks about.
+#[derive(Debug)]
+pub struct Cover {
+    /// Namespaces with stores or flows.
+    pub declared: BTreeSet<String>,
+    /// Namespaces that are never judged.
+    pub exempt: BTreeSet<String>,
+}
+
+/// What the statuses should be, for those that are not so already (no client).
+pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
+    let Observed { stores, flows, policies } = observed;
+    Plan {
+        stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
+        flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),
+        policies: policies.into_iter().filter_map(|report| policy(report, now)).collect(),
+    }
+}
+
+/// One condition to set.
+struct Set {
+    kind: &'static str,
+    status: bool,
+    reason: &'static str,
+    message: String,
+}
+
+fn set(kind: &'static str, status: bool, reason: &'static str, message: impl Into<String>) -> Set {
+    Set { kind, status, reason, message: message.into() }
+}
+
+/// The conditions with the time of their last change kept where nothing changed.
+fn conditions(before: &[Condition], generation: Option<i64>, sets: Vec<Set>, now: Timestamp) -> Vec<Condition> {
+    sets.into_iter()
+        .map(|Set { kind, status, reason, message }| {
+            let status = if status { "True" } else { "False" };
+            let old = before.iter().find(|old| old.type_ == kind && old.status == status);
+            // Kubernetes writes seconds; anything finer would differ from what is read back.
+            let second = || Timestamp::from_second(now.as_second()).unwrap_or(now);
+            Condition {
+                type_: kind.to_owned(),
+                status: status.to_owned(),
+                reason: reason.to_owned(),
+                message,
+                observed_generation: generation,
+                last_transition_time: old.map_or_else(|| Time(second()), |old| old.last_transition_time.clone()),
+            }
+        })
+        .collect()
+}
+
+/// Ready, Reconciling and Stalled: whether the object could be read and judged, which is not whether it complies.
+fn judged(problems: &[Problem]) -> Vec<Set> {
+    match problems.first() {
+        None => vec![
+            set("Ready", true, "Judged", "the object was read and judged"),
+            set("Reconciling", false, "Judged", ""),
+            set("Stalled", false, "Judged", ""),
+        ],
+        Some(problem) => {
+            let message = format!("{}: {}. To fix: {}", problem.field, problem.message, problem.remedy);
+            vec![
+                set("Ready", false, "Invalid", message.clone()),
+                set("Reconciling", false, "Invalid", ""),
+                set("Stalled", true, "Invalid", message),
+            ]
+        }
+    }
+}
+
+fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStore, DataStoreStatus)> {
+    let StoreReport { object, mut status, problems, checks } = report;
+    let generation = object.metadata.generation;
+    let before = object.status.clone().unwrap_or_default();
+    let mut sets = judged(&problems);
+    sets.push(compliant(status.violations, status.unproven, &status.findings, checks));
+    let namespace = object.namespace().unwrap_or_default();
+    sets.push(if cover.exempt.contains(&namespace) {
+        set("Enforced", false, "SystemNamespace", "system namespaces are never judged; keep personal data elsewhere")
+    } else if cover.declared.contains(&namespace) {
+        set("Enforced", true, "Registered", "the API server asks before anything changes in this namespace")
+    } else {
+        set("Enforced", false, "Pending", "the API server does not ask about this namespace yet")
+    });
+    status.conditions = conditions(&before.conditions, generation, sets, now);
+    (object.status.as_ref() != Some(&status)).then_some((object, status))
+}
+
+fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize) -> Set {
+    let first = || findings.first().map_or_else(String::new, |one| format!("; {}: {}", one.object, one.message));
+    if violations > 0 {
+        set("Compliant", false, "BreachFound", format!("{violations} breaches in {checks} checks{}", first()))
+    } else if unproven > 0 {
+        set("Compliant", false, "Unproven", format!("{unproven} places unproven in {checks} checks{}", first()))
+    } else if checks == 0 {
+        set("Compliant", true, "NothingToCheck", "no pod, claim or declared place belongs to it yet")
+    } else {
+        let message = format!("no breach found in {checks} checks; relies on the declarations in spec");
+        set("Compliant", true, "NoBreachFound", message)
+    }
+}
+
+fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)> {
+    let FlowReport { object, mut status, problems } = report;
+    let generation = object.metadata.generation;
+    let before = object.status.clone().unwrap_or_default();
+    let mut sets = judged(&problems);
+    let breaches = i64::try_from(status.findings.len()).unwrap_or(i64::MAX);
+    sets.push(compliant(breaches, 0, &status.findings, 1));
+    status.conditions = conditions(&before.conditions, generation, sets, now);
+    (object.status.as_ref() != Some(&status)).then_some((object, status))
+}
+
+fn policy(report: PolicyReport, now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {
+    let PolicyReport { object, violations, problems } = report;
+    let generation = object.metadata.generation;
+    let before = object.status.clone().unwrap_or_default();
+    let conditions = conditions(&before.conditions, generation, judged(&problems), now);
+    let status = ResidencyPolicyStatus { observed_generation: generation, violations, conditions };
+    (object.status.as_ref() != Some(&status)).then_some((object, status))
+}
+
+/// Runs until dropped. Judges again when something changed, and at the instant at which time alone changes verdicts.
+pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
+    // Statuses follow bursts of changes, not each of them.
+    const GATHER: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(3600);
+    let mut published = shared.published();
+    loop {
+        let mut failed = false;
+        let mut next = None;
+        if shared.synced() {
+            let now = Timestamp::now();
+            let plan = {
+                let index = shared.index();
+                next = index.next_change(now);
+                let cover = Cover { declared: (*shared.enforced()).clone(), exempt: inputs.exempt() };
+                plan(index.observe(now), &cover, now)
+            };
+            failed = !apply(&client, &shared, plan).await;
+        }
+        let until = next.map_or(LONGEST, |next| {
+            Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default().min(LONGEST)
+        });
+        let pause = if failed { Duration::from_secs(1) } else { until };
+        tokio::select! {
+            changed = published.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(pause) => shared.publish(),
+        }
+        tokio::time::sleep(GATHER).await;
+        published.mark_unchanged();
+    }
+}
+
+/// Writes what has changed (client); false if something has to be tried again.
+async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
+    let Plan { stores, flows, policies } = plan;
+    let mut done = true;
+    for (object, status) in stores {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        tell_of_breaches(shared, &object, &status);
+        let api: Api<DataStore> = Api::namespaced(client.clone(), &namespace);
+        done &= write(&api, shared, Kind::DataStore, &namespace, &name, &status).await;
+    }
+    for (object, status) in flows {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let api: Api<DataFlow> = Api::namespaced(client.clone(), &namespace);
+        done &= write(&api, shared, Kind::DataFlow, &namespace, &name, &status).await;
+    }
+    for (object, status) in policies {
+        let api: Api<ResidencyPolicy> = Api::all(client.clone());
+        done &= write(&api, shared, Kind::ResidencyPolicy, "", &object.name_any(), &status).await;
+    }
+    done
+}
+
+async fn write<K, S>(api: &Api<K>, shared: &Shared, kind: Kind, namespace: &str, name: &str, status: &S) -> bool
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Debug + Clone,
+    S: Serialize + Debug,
+{
+    let patch = json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": K::kind(&()), "status": status});
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match api.patch_status(name, &params, &Patch::Apply(patch)).await {
+        Ok(_) => true,
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            // Noted when it was admitted, but something else refused it, or gone since.
+            shared.index().delete(kind, namespace, name);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(kind = ?kind, namespace, name, error = %chain(&error), "failed to write a status");
+            false
+        }
+    }
+}
+
+/// Tells of breaches that exist, when their number grows.
+fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatus) {
+    let before = object.status.as_ref().map_or(0, |before| before.violations + before.unproven);
+    if status.violations + status.unproven <= before {
+        return;
+    }
+    let Some(finding) = status.findings.iter().max_by_key(|finding| finding.mode) else { return };
+    let reason = if status.violations > 0 { "ResidencyViolation" } else { "ResidencyUnproven" };
+    let regarding = ObjectReference {
+        api_version: Some(format!("{GROUP}/{VERSION}")),
+        kind: Some("DataStore".to_owned()),
+        name: object.metadata.name.clone(),
+        namespace: object.metadata.namespace.clone(),
+        uid: object.metadata.uid.clone(),
+        ..ObjectReference::default()
+    };
+    let note = format!(
+        "{} breaches and {} unproven places now. [{}] {} {}: {}. To fix: {}",
+        status.violations,
+        status.unproven,
+        finding.rule,
+        finding.object,
+        finding.field,
+        finding.message,
+        finding.remedy
+    );
+    let warning = finding.mode != Mode::Audit;
+    shared.tell(Draft { regarding, related: None, warning, action: "Audit", reason, note });
+}
+
+/// Only namespaced kinds have a namespace to write to.
+const _: fn() = || {
+    fn namespaced<K: Resource<Scope = NamespaceResourceScope>>() {}
+    namespaced::<DataStore>();
+    namespaced::<DataFlow>();
+};

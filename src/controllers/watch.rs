@@ -1,0 +1,146 @@
+//! Watches (client): every kind that decisions read, into the index.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector::Lookup};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, mpsc};
+
+use crate::api::v1alpha1::{DataFlow, DataStore, Location, Provider, ResidencyPolicy};
+use crate::index::{Index, Kind, Name, Object};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::state::Shared;
+
+/// Small pages keep the largest of the short-lived copies small.
+const PAGE: u32 = 100;
+
+/// Watches every kind until dropped, and notes when all of them have shown their first list.
+pub async fn all(client: Client, shared: Arc<Shared>) {
+    let changed = Arc::new(Notify::new());
+    let (listed, mut lists) = mpsc::channel(KINDS);
+    let one = |kind| Watch { kind, shared: shared.clone(), changed: changed.clone(), listed: listed.clone() };
+    let wait_for_lists = async {
+        let mut done = BTreeSet::new();
+        while done.len() < KINDS {
+            match lists.recv().await {
+                Some(kind) => done.insert(kind),
+                None => return,
+            };
+        }
+        shared.publish();
+        shared.set_synced();
+        tracing::info!("caches are full");
+        std::future::pending().await
+    };
+    let c = &client;
+    tokio::join!(
+        one(Kind::Bloc).run(c, Object::Bloc),
+        one(Kind::Claim).run::<Claim>(c, Object::Claim),
+        one(Kind::DataFlow).run::<DataFlow>(c, Object::DataFlow),
+        one(Kind::DataStore).run::<DataStore>(c, Object::DataStore),
+        one(Kind::Location).run::<Location>(c, Object::Location),
+        one(Kind::Namespace).run::<Namespace>(c, Object::Namespace),
+        one(Kind::Node).run::<Node>(c, Object::Node),
+        one(Kind::Pod).run::<Pod>(c, Object::Pod),
+        one(Kind::Provider).run::<Provider>(c, Object::Provider),
+        one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy),
+        one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
+        one(Kind::Volume).run::<Volume>(c, Object::Volume),
+        publisher(shared.clone(), changed.clone()),
+        wait_for_lists,
+    );
+}
+
+const KINDS: usize = 12;
+
+/// Publishes what the watches have changed. Changes that come together cost one rebuild.
+fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {
+    const GATHER: std::time::Duration = std::time::Duration::from_millis(5);
+    async move {
+        loop {
+            changed.notified().await;
+            shared.publish();
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+}
+
+struct Watch {
+    kind: Kind,
+    shared: Arc<Shared>,
+    changed: Arc<Notify>,
+    listed: mpsc::Sender<Kind>,
+}
+
+impl Watch {
+    async fn run<K>(self, client: &Client, wrap: impl Fn(K) -> Object)
+    where
+        K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
+    {
+        let api: Api<K> = Api::all(client.clone());
+        let config = watcher::Config::default().page_size(PAGE);
+        let mut stream = pin!(watcher(api, config).default_backoff());
+        let mut present: BTreeSet<Name> = BTreeSet::new();
+        loop {
+            let event = match stream.try_next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return,
+                Err(error) => {
+                    self.shared.metrics.watch_failures.inc();
+                    tracing::warn!(kind = ?self.kind, error = %chain(&error), "watch failed, starting again");
+                    continue;
+                }
+            };
+            match event {
+                Event::Init => present.clear(),
+                Event::InitApply(object) => {
+                    present.insert(name(object.meta()));
+                    self.shared.index().apply(wrap(object));
+                }
+                Event::InitDone => {
+                    self.shared.index().retain(self.kind, &present);
+                    present = BTreeSet::new();
+                    self.changed.notify_one();
+                    // The receiver goes once every kind has been listed.
+                    let _ = self.listed.try_send(self.kind);
+                }
+                Event::Apply(object) => {
+                    self.shared.index().apply(wrap(object));
+                    self.changed.notify_one();
+                }
+                Event::Delete(object) => {
+                    let namespace = object.namespace().unwrap_or_default();
+                    Index::delete(&mut self.shared.index(), self.kind, &namespace, &object.name_any());
+                    self.changed.notify_one();
+                }
+            }
+        }
+    }
+}
+
+fn name(metadata: &ObjectMeta) -> Name {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// An error with its causes, for a log line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        if !text.ends_with(&next_text) {
+            text.push_str(": ");
+            text.push_str(&next_text);
+        }
+        cause = next.source();
+    }
+    text
+}

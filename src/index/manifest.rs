@@ -1,0 +1,85 @@
+//! Manifests into objects of the index: the one place that knows which kind is which, for files as for tests.
+
+use kube::Resource;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Object;
+use crate::api::v1alpha1::{Bloc, DataFlow, DataStore, Location, Provider, ResidencyPolicy};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+
+/// A manifest that is not of its kind's shape.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read {kind} {name}")]
+pub struct ManifestError {
+    /// The kind.
+    pub kind: String,
+    /// The name, as far as there is one.
+    pub name: String,
+    /// What is wrong with it.
+    pub source: serde_json::Error,
+}
+
+impl Object {
+    /// Reads a manifest; none if it is of a kind that the index does not keep. A `List` is such a kind: the caller takes
+    /// it apart.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest is not of its kind's shape.
+    pub fn from_manifest(manifest: Value) -> Result<Option<Self>, ManifestError> {
+        fn read<T: DeserializeOwned>(manifest: Value, object: fn(T) -> Object) -> Result<Object, ManifestError> {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (kind, name) = (text(&manifest["kind"]), text(&manifest["metadata"]["name"]));
+            serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
+        }
+        type Read = fn(Value) -> Result<Object, ManifestError>;
+        let kinds: [(String, Read); 12] = [
+            (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
+            (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
+            (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
+            (kind::<DataStore>(), |manifest| read(manifest, Object::DataStore)),
+            (kind::<Location>(), |manifest| read(manifest, Object::Location)),
+            (kind::<Namespace>(), |manifest| read(manifest, Object::Namespace)),
+            (kind::<Node>(), |manifest| read(manifest, Object::Node)),
+            (kind::<Pod>(), |manifest| read(manifest, Object::Pod)),
+            (kind::<Provider>(), |manifest| read(manifest, Object::Provider)),
+            (kind::<ResidencyPolicy>(), |manifest| read(manifest, Object::ResidencyPolicy)),
+            (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),
+            (kind::<Volume>(), |manifest| read(manifest, Object::Volume)),
+        ];
+        let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
+        let wanted = format!("{}/{}", text("apiVersion"), text("kind"));
+        let known = kinds.iter().find(|(kind, _)| *kind == wanted).map(|(_, read)| *read);
+        known.map(|read| read(manifest)).transpose()
+    }
+}
+
+/// `apiVersion/kind`, as a manifest says it.
+fn kind<T: Resource<DynamicType = ()>>() -> String {
+    format!("{}/{}", T::api_version(&()), T::kind(&()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn kinds_are_told_apart_by_group_and_name() {
+        let read = |manifest: Value| Object::from_manifest(manifest).unwrap();
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}});
+        assert!(matches!(read(node), Some(Object::Node(_))));
+        let store = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore", "metadata": {}, "spec": {}});
+        assert!(matches!(read(store), Some(Object::DataStore(_))));
+        assert!(read(json!({"apiVersion": "example.org/v1", "kind": "Node"})).is_none());
+        assert!(read(json!({"kind": "List"})).is_none());
+        assert!(read(json!("text")).is_none());
+    }
+
+    #[test]
+    fn what_is_not_of_its_kinds_shape_is_named() {
+        let bad = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": 1});
+        assert_eq!(Object::from_manifest(bad).unwrap_err().to_string(), "failed to read Pod a");
+    }
+}

@@ -1,0 +1,117 @@
+//! What the parts of a running operator share: the index, the snapshot, and the channels between them.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use crate::controllers::events::Draft;
+use crate::index::{Index, Object};
+use crate::interpret::world::World;
+use crate::telemetry::Metrics;
+
+/// Shared by webhook and controllers.
+#[derive(Debug)]
+pub struct Shared {
+    index: Mutex<Index>,
+    world: ArcSwap<World>,
+    generation: watch::Sender<u64>,
+    events: mpsc::Sender<Draft>,
+    synced: AtomicBool,
+    ready: AtomicBool,
+    enforced: ArcSwap<BTreeSet<String>>,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// Events wait here while the API server is slow. More than this are dropped and counted: admission never waits.
+const EVENTS_WAITING: usize = 1024;
+
+impl Shared {
+    /// The state around an index, and the end at which events come out.
+    pub fn new(mut index: Index) -> (Arc<Self>, mpsc::Receiver<Draft>) {
+        let (events, drafts) = mpsc::channel(EVENTS_WAITING);
+        let world = index.refresh(Timestamp::now());
+        let shared = Self {
+            index: Mutex::new(index),
+            world: ArcSwap::new(world),
+            generation: watch::Sender::new(0),
+            events,
+            synced: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
+            enforced: ArcSwap::default(),
+            metrics: Metrics::default(),
+        };
+        (Arc::new(shared), drafts)
+    }
+
+    /// The snapshot. Costs no lock.
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// The index. Held for synchronous work only.
+    pub fn index(&self) -> MutexGuard<'_, Index> {
+        // The index is only ever changed by whole steps, so that a panic elsewhere leaves nothing half done.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rebuilds what has changed and publishes it.
+    pub fn publish(&self) {
+        let world = self.index().refresh(Timestamp::now());
+        self.world.store(world);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Notes an object that was just admitted, before the watch shows it: what comes next must already see it.
+    pub fn anticipate(&self, object: Object) {
+        self.index().apply(object);
+        self.publish();
+    }
+
+    /// Changes whenever a snapshot was published.
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Hands an event to whoever writes events, or drops it when too many wait.
+    pub fn tell(&self, draft: Draft) {
+        if self.events.try_send(draft).is_err() {
+            self.metrics.events_dropped.inc();
+        }
+    }
+
+    /// Whether every watch has shown its first list.
+    pub fn synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Notes that every watch has shown its first list.
+    pub fn set_synced(&self) {
+        self.synced.store(true, Ordering::Release);
+    }
+
+    /// Whether the operator answers requests and the API server knows that it does.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Notes whether the operator is ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Namespaces for which the API server asks us, beyond those with an origin label.
+    pub fn enforced(&self) -> Arc<BTreeSet<String>> {
+        self.enforced.load_full()
+    }
+
+    /// Notes for which namespaces the API server asks us.
+    pub fn set_enforced(&self, namespaces: BTreeSet<String>) {
+        self.enforced.store(Arc::new(namespaces));
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Logs and metrics. Never the content of an object: names, kinds, rules and verdicts only.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Labels of the admission counters. Every value is one of a fixed few.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AdmissionLabels {
+    /// `mutate` or `validate`.
+    pub phase: &'static str,
+    /// Kind of the object, or `other`.
+    pub kind: &'static str,
+    /// `Allow`, `Rewrite`, `Refuse` or `Error`.
+    pub verdict: &'static str,
+}
+
+/// What the operator counts.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Reviews answered.
+    pub admissions: Family<AdmissionLabels, Counter>,
+    /// Seconds from a review's arrival to its answer, waiting for caches included.
+    pub admission_seconds: Histogram,
+    /// Events that were dropped because too many waited.
+    pub events_dropped: Counter,
+    /// Watches that failed and were started again.
+    pub watch_failures: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let buckets = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 3.0];
+        Self {
+            admissions: Family::default(),
+            admission_seconds: Histogram::new(buckets),
+            events_dropped: Counter::default(),
+            watch_failures: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// The metrics under their names.
+    pub fn registry(&self) -> Registry {
+        let Self { admissions, admission_seconds, events_dropped, watch_failures } = self.clone();
+        let mut registry = Registry::with_prefix("domicile");
+        registry.register("admission_requests", "Admission reviews answered", admissions);
+        registry.register("admission_duration_seconds", "Time to answer an admission review", admission_seconds);
+        registry.register("events_dropped", "Events dropped because too many waited", events_dropped);
+        registry.register("watch_failures", "Watches that failed and were started again", watch_failures);
+        registry
+    }
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Starts logging to stderr. `filter` is a tracing filter such as `info,domicile=debug`.
+pub fn init(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    // A second call, as in tests that start several operators in one process, keeps the first subscriber.
+    let _ = match format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(false).with_target(false).try_init(),
+    };
+}

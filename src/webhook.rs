@@ -1,0 +1,78 @@
+//! The admission webhook: HTTP and nothing else. What to answer is decided in `admit`, what is right in `engine`.
+
+pub mod admit;
+pub mod tls;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::state::Shared;
+use admit::{Phase, Scope};
+
+/// The API server limits an object to 3 MiB; an update carries two, and the review around them is small.
+const LARGEST_REVIEW: usize = 8 * 1024 * 1024;
+
+/// The routes that the API server calls.
+pub fn app(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/mutate/{scope}", post(mutate))
+        .route("/validate/{scope}", post(validate))
+        .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
+        .with_state(shared)
+}
+
+/// The routes for kubelet and Prometheus. Plain HTTP, on a port of its own.
+pub fn health(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(shared)
+}
+
+async fn mutate(State(shared): State<Arc<Shared>>, Path(scope): Path<Scope>, body: Bytes) -> Response {
+    answer(&shared, Phase::Mutate, scope, &body).await
+}
+
+async fn validate(State(shared): State<Arc<Shared>>, Path(scope): Path<Scope>, body: Bytes) -> Response {
+    answer(&shared, Phase::Validate, scope, &body).await
+}
+
+async fn answer(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Response {
+    let arrived = Instant::now();
+    if !shared.synced() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "caches are not full yet; retry").into_response();
+    }
+    let answer = admit::review(shared, phase, scope, body).await;
+    shared.metrics.admission_seconds.observe(arrived.elapsed().as_secs_f64());
+    match answer {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("not an admission review: {error}")).into_response(),
+    }
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.ready() {
+        "ok".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "caches are not full or the webhook is not registered yet").into_response()
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &shared.metrics.registry()) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

@@ -1,0 +1,349 @@
+//! One admission review: read it, judge it against the snapshot, answer it.
+//!
+//! No I/O and no lock while judging. A review for something that the snapshot does not know yet waits a moment for the
+//! watches, and is then refused with "retry" rather than guessed.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use json_patch::PatchOperation;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::api::v1alpha1::GROUP;
+use crate::controllers::events;
+use crate::engine::policy::Mode;
+use crate::engine::verdict::{Action, Finding};
+use crate::index::Object;
+use crate::interpret::{self, JudgeError, Judgement, Operation, Request};
+use crate::state::Shared;
+use crate::telemetry::AdmissionLabels;
+
+/// Which of the two webhooks asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The one that may change the object.
+    Mutate,
+    /// The one that sees what came out of it.
+    Validate,
+}
+
+/// Why the API server asks: the entry of the configuration that matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The namespace carries an origin label.
+    Labelled,
+    /// The namespace holds a store or a flow.
+    Declared,
+    /// The object carries an origin label.
+    Object,
+    /// The object is one of our own kinds, or a namespace.
+    Own,
+}
+
+#[derive(Debug, Deserialize)]
+struct Review<'a> {
+    #[serde(borrow)]
+    request: Asked<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a> {
+    #[serde(borrow)]
+    uid: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: GroupKind<'a>,
+    #[serde(borrow, default)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    operation: Cow<'a, str>,
+    #[serde(borrow, default)]
+    sub_resource: Cow<'a, str>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow)]
+    old_object: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct GroupKind<'a> {
+    #[serde(borrow, default)]
+    group: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Debug, Serialize)]
+struct Details {
+    causes: Vec<Cause>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cause {
+    reason: &'static str,
+    message: String,
+    field: String,
+}
+
+/// Answers a review.
+///
+/// # Errors
+///
+/// When `body` is not an admission review with a request. What is wrong with the object itself is an answer, not an
+/// error.
+pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let Review { request: asked } = serde_json::from_slice(body)?;
+    let operation = match asked.operation.as_ref() {
+        "CREATE" => Operation::Create,
+        "UPDATE" => Operation::Update,
+        _ => return allow(&asked.uid),
+    };
+    let (true, Some(object)) = (asked.sub_resource.is_empty(), asked.object) else { return allow(&asked.uid) };
+    let request = Request {
+        operation,
+        group: &asked.kind.group,
+        kind: &asked.kind.kind,
+        namespace: &asked.namespace,
+        name: &asked.name,
+        object: object.get(),
+        old: asked.old_object.map(RawValue::get),
+    };
+    let outcome = judge(shared, scope, &request).await;
+    let (verdict, response) = match &outcome {
+        Ok(judgement) => respond(&asked.uid, phase, &request, judgement),
+        Err(error) => (ERROR, refuse(&asked.uid, error, &request)),
+    };
+    let phase_label = if phase == Phase::Mutate { "mutate" } else { "validate" };
+    let labels = AdmissionLabels { phase: phase_label, kind: known_kind(&asked.kind.kind), verdict };
+    shared.metrics.admissions.get_or_create(&labels).inc();
+    if let Ok(judgement) = &outcome
+        && !asked.dry_run
+    {
+        // A refusal ends in one of the two phases; a rewrite is told by the phase that does it.
+        if verdict == REFUSE || (verdict == REWRITE && phase == Phase::Mutate) {
+            tracing::info!(
+                phase = phase_label, kind = %asked.kind.kind, namespace = %asked.namespace, name = %asked.name, verdict,
+                rules = ?judgement.verdict.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(),
+                "admission"
+            );
+            events::of_admission(shared, &request, judgement, verdict == REFUSE);
+        }
+        if response.allowed && phase == Phase::Validate && operation == Operation::Create && request.group == GROUP {
+            anticipate(shared, object);
+        }
+    }
+    serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
+}
+
+const ALLOW: &str = "Allow";
+const REWRITE: &str = "Rewrite";
+const REFUSE: &str = "Refuse";
+const ERROR: &str = "Error";
+
+/// Kinds that may become a label value of a metric.
+fn known_kind(kind: &str) -> &'static str {
+    const KINDS: [&str; 4] = ["Pod", "PersistentVolumeClaim", "Namespace", "DataStore"];
+    let workloads = interpret::workload::KINDS.iter().map(|workload| workload.kind);
+    let own = interpret::own::OwnKind::ALL.iter().map(|(_, name, _)| *name);
+    KINDS.into_iter().chain(workloads).chain(own).find(|known| *known == kind).unwrap_or("other")
+}
+
+fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
+    let response = Response { uid, allowed: true, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
+}
+
+/// Judges against a snapshot that knows the namespace as the API server does.
+async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<Judgement, JudgeError> {
+    // Well below the timeout of the configuration, so that the answer still says why.
+    const PATIENCE: Duration = Duration::from_millis(1500);
+    if scope != Scope::Own && !knows(shared, scope, request.namespace) {
+        let mut published = shared.published();
+        let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
+        if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
+            return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
+        }
+    }
+    interpret::judge(&shared.world(), request, Timestamp::now())
+}
+
+/// Whether the snapshot has caught up with what made the API server ask.
+fn knows(shared: &Shared, scope: Scope, namespace: &str) -> bool {
+    let world = shared.world();
+    match (world.namespaces.get(namespace), scope) {
+        (Some(known), Scope::Labelled) => known.label.is_some(),
+        (known, _) => known.is_some(),
+    }
+}
+
+fn respond<'a>(
+    uid: &'a str,
+    phase: Phase,
+    request: &Request<'_>,
+    judgement: &Judgement,
+) -> (&'static str, Response<'a>) {
+    let mut response =
+        Response { uid, allowed: true, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    let verdict = match (judgement.verdict.action, phase) {
+        (Action::Refuse, _) => REFUSE,
+        (Action::Rewrite, Phase::Mutate) if !judgement.patch.is_empty() => REWRITE,
+        // The mutating webhook did not see this object as it is now; what still needs rewriting is not right.
+        (Action::Rewrite, Phase::Validate) if !judgement.patch.is_empty() => REFUSE,
+        (Action::Allow | Action::Rewrite, _) => ALLOW,
+    };
+    match verdict {
+        REFUSE => {
+            response.allowed = false;
+            response.status = Some(forbidden(request, judgement));
+        }
+        REWRITE => match patch(&judgement.patch) {
+            Ok(patch) => {
+                response.patch = Some(patch);
+                response.patch_type = Some("JSONPatch");
+            }
+            Err(error) => {
+                response.allowed = false;
+                response.status = Some(failed(500, "InternalError", error.to_string()));
+            }
+        },
+        _ => {}
+    }
+    // Each webhook would say the same again: the one that validates speaks last, and for both.
+    if phase == Phase::Validate && response.allowed {
+        let findings = judgement.verdict.findings.iter().filter(|finding| finding.mode != Mode::Audit);
+        response.warnings = judgement.warnings.iter().cloned().chain(findings.map(told)).map(short).collect();
+    }
+    (verdict, response)
+}
+
+fn patch(operations: &[PatchOperation]) -> Result<String, serde_json::Error> {
+    Ok(BASE64.encode(serde_json::to_vec(operations)?))
+}
+
+fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
+    let findings: Vec<&Finding> = judgement.verdict.refusals().collect();
+    if findings.is_empty() {
+        let message = format!(
+            "{} is not pinned to the countries where it may run, and this request cannot be changed any more; create it anew",
+            subject(request)
+        );
+        return failed(403, "Forbidden", message);
+    }
+    let lines: Vec<String> =
+        findings.iter().map(|finding| format!("{}: {}", subject(request), told(finding))).collect();
+    let causes = findings
+        .iter()
+        .map(|finding| Cause { reason: finding.rule, message: finding.message.clone(), field: finding.field.clone() })
+        .collect();
+    Status { details: Some(Details { causes }), ..failed(403, "Forbidden", lines.join("\n")) }
+}
+
+/// A finding in one line: rule, field, what and why, how to fix it.
+pub fn told(finding: &Finding) -> String {
+    let Finding { rule, mode: _, policy: _, field, message, remedy, unproven: _ } = finding;
+    format!("[{rule}] {field}: {message}. To fix: {remedy}")
+}
+
+fn subject(request: &Request<'_>) -> String {
+    let name = if request.name.is_empty() { "(new)" } else { request.name };
+    if request.namespace.is_empty() {
+        format!("{} {name}", request.kind)
+    } else {
+        format!("{} {}/{name}", request.kind, request.namespace)
+    }
+}
+
+/// The API server cuts warnings that are long; better to do it at a character.
+fn short(warning: String) -> String {
+    const LONGEST: usize = 250;
+    if warning.chars().count() <= LONGEST {
+        return warning;
+    }
+    let mut cut: String = warning.chars().take(LONGEST - 1).collect();
+    cut.push('…');
+    cut
+}
+
+fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Response<'a> {
+    let mut response =
+        Response { uid, allowed: false, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    match error {
+        // A template makes nothing by itself; its pods will be judged when the namespace is known.
+        JudgeError::UnknownNamespace(_) if request.kind != "Pod" && request.kind != "PersistentVolumeClaim" => {
+            response.allowed = true;
+            response.warnings.push(format!("not judged yet: {error}; its pods will be"));
+        }
+        JudgeError::UnknownNamespace(_) => {
+            response.status = Some(failed(503, "ServiceUnavailable", format!("{}: {error}", subject(request))));
+        }
+        JudgeError::Unreadable { .. } => {
+            response.status = Some(failed(400, "BadRequest", format!("{}: {error}", subject(request))));
+        }
+    }
+    response
+}
+
+fn failed(code: u16, reason: &'static str, message: String) -> Status {
+    Status { code, reason, message, details: None }
+}
+
+/// Notes a new object of ours in the index, so that what is applied next already meets it.
+///
+/// Only what can make verdicts stricter: if the request fails further on, the status controller finds nothing to write
+/// to and forgets the object again, and until then nothing was allowed that should not have been.
+fn anticipate(shared: &Shared, object: &RawValue) {
+    let Ok(value) = serde_json::from_str(object.get()) else { return };
+    let Ok(Some(object)) = Object::from_manifest(value) else { return };
+    let stricter = match &object {
+        Object::DataStore(_) | Object::DataFlow(_) => true,
+        Object::ResidencyPolicy(policy) => {
+            let name = policy.metadata.name.as_deref();
+            shared.world().policies.iter().all(|known| Some(known.name.as_str()) != name)
+        }
+        _ => false,
+    };
+    if stricter {
+        shared.anticipate(object);
+    }
+}

@@ -1,0 +1,129 @@
+//! The decision, without a cluster: every case of `tests/cases` through the index and `interpret::judge`, the invariants
+//! as properties of random worlds, and the built-in catalogue against facts that can be looked up.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod cases;
+mod catalogue;
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use cases::{Case, Expect, Layer};
+use domicile::engine::verdict::Action;
+use domicile::index::Index;
+use domicile::interpret::{self, Judgement};
+use jiff::Timestamp;
+use serde_json::Value;
+
+fn judge(case: &Case) -> Result<Judgement, String> {
+    let now = case.now.unwrap_or_else(Timestamp::now);
+    let mut index = Index::new(domicile::catalogue::load().unwrap());
+    case.apply_world(&mut index);
+    let world = index.refresh(now);
+    let texts = case.texts();
+    interpret::judge(&world, &case.request(&texts), now).map_err(|error| error.to_string())
+}
+
+/// What differs from what the case expects, line by line; empty if nothing does.
+fn differences(case: &Case, judgement: &Judgement) -> String {
+    let Expect { action, unproven, rules, message, warnings, patched } = &case.expect;
+    let mut lines = String::new();
+    let mut differs = |what: &str, wanted: String, got: String| {
+        writeln!(lines, "    {what}: expected {wanted}\n    {:1$}  found    {got}", "", what.len()).unwrap();
+    };
+    let verdict = &judgement.verdict;
+    if verdict.action != *action {
+        differs("action", format!("{action:?}"), format!("{:?}", verdict.action));
+    }
+    let found: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.rule).collect();
+    if !found.iter().copied().eq(rules.iter().map(String::as_str)) {
+        differs("rules", format!("{rules:?}"), format!("{found:?}"));
+    }
+    if verdict.only_unproven() != *unproven {
+        differs("unproven", unproven.to_string(), verdict.only_unproven().to_string());
+    }
+    let said: Vec<String> =
+        verdict.findings.iter().map(|finding| format!("{}; {}", finding.message, finding.remedy)).collect();
+    if let Some(part) = message.as_ref().filter(|part| !said.iter().any(|one| one.contains(*part))) {
+        differs("message", format!("{part:?}"), format!("{said:#?}"));
+    }
+    let warned: Vec<&str> = judgement
+        .warnings
+        .iter()
+        .map(String::as_str)
+        .chain(verdict.warnings().map(|finding| finding.message.as_str()))
+        .collect();
+    if let Some(part) = warnings.as_ref().filter(|part| !warned.iter().any(|one| one.contains(*part))) {
+        differs("warnings", format!("{part:?}"), format!("{warned:?}"));
+    }
+    let mut object = case.object.clone();
+    json_patch::patch(&mut object, &judgement.patch).unwrap();
+    for (pointer, wanted) in patched {
+        let got = object.pointer(pointer).unwrap_or(&Value::Null);
+        if got != wanted {
+            differs(pointer, wanted.to_string(), got.to_string());
+        }
+    }
+    if !lines.is_empty() {
+        writeln!(lines, "    findings: {said:#?}").unwrap();
+    }
+    lines
+}
+
+#[test]
+fn every_case_is_judged_as_written() {
+    let mut failures = String::new();
+    for case in cases::all().iter().filter(|case| case.layer != Layer::Schema) {
+        let differences = match judge(case) {
+            Ok(judgement) => differences(case, &judgement),
+            Err(error) => format!("    could not be judged: {error}\n"),
+        };
+        if !differences.is_empty() {
+            write!(failures, "\n{}/{}: {}\n{differences}", case.topic, case.name, case.about).unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "these cases are judged otherwise:\n{failures}");
+}
+
+#[test]
+fn what_a_case_lets_pass_changed_passes_unchanged_the_second_time() {
+    for case in cases::all().iter().filter(|case| case.layer != Layer::Schema) {
+        let judgement = judge(case).unwrap();
+        if judgement.verdict.action != Action::Rewrite {
+            assert!(judgement.patch.is_empty(), "{} is patched, but not rewritten", case.name);
+            continue;
+        }
+        assert!(!judgement.patch.is_empty(), "{} is rewritten by nothing", case.name);
+        let mut again = case.clone();
+        json_patch::patch(&mut again.object, &judgement.patch).unwrap();
+        let second = judge(&again).unwrap();
+        assert_eq!((second.verdict.action, second.patch), (Action::Allow, Vec::new()), "{}", case.name);
+    }
+}
+
+/// Cases run on one cluster one after the other, so what they make must be theirs alone.
+#[test]
+fn cases_keep_to_names_of_their_own() {
+    let mut names = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        assert!(names.insert(case.name.clone()), "two cases are named {}", case.name);
+        for object in case.world.iter().chain([&case.object]) {
+            let kind = object["kind"].as_str().unwrap();
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let space = object["metadata"]["namespace"].as_str().unwrap_or(name);
+            let shared = match kind {
+                // Replacing a built-in object takes its name.
+                "ResidencyPolicy" => name == "law",
+                "Location" | "Bloc" | "Provider" => case.about.contains("built-in"),
+                _ => false,
+            };
+            if !shared && !space.starts_with(&case.prefix()) {
+                wrong.push(format!("{}/{}: {kind} {name}", case.topic, case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these are not named after their case: {wrong:#?}");
+}
