@@ -109,14 +109,15 @@ fn judge(
     let enforced = enforcing().fold(CountrySet::FULL, |all, binding| all.intersection(&binding.allowed));
 
     let mut places = placement.places.clone();
-    if !placement.places.within(&enforced)
+    if enforcing().next().is_some()
+        && !placement.places.within(&enforced)
         && !enforced.is_empty()
         && let Some((change, narrowed)) = make_right(placement, &enforced, enforcing)
     {
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    let judged = Judged { placement, bindings: &bindings, enforced, places };
+    let judged = Judged { placement, bindings: &bindings, enforced, places, lawbook, now };
     verdict.findings.extend(rules::ALL.iter().flat_map(|rule| (rule.check)(&judged)));
 }
 

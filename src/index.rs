@@ -237,13 +237,16 @@ impl Index {
 
     fn apply_flow(&mut self, flow: DataFlow) {
         let name = (flow.namespace().unwrap_or_default(), flow.name_any());
-        let unchanged = self.flows.get(&name).is_some_and(|old| old.object.spec == flow.spec);
+        let before = self.flows.get(&name).filter(|old| old.object.spec == flow.spec);
+        let unchanged = before.is_some();
+        // What is new is looked at by the refresh that follows; what is not keeps what the last one found.
+        let personal = before.is_none_or(|old| old.personal);
         let (reading, problems) = match read::flow(&flow.spec) {
             Ok(reading) => (Some(reading), Vec::new()),
             Err(problems) => (None, problems),
         };
         self.stale.lineage |= !unchanged;
-        self.flows.insert(name, FlowState { object: flow, reading, problems, personal: true });
+        self.flows.insert(name, FlowState { object: flow, reading, problems, personal });
     }
 
     fn apply_node(&mut self, node: Node) {

@@ -131,11 +131,19 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             let old = old(request.old).map(|old| serde_json::from_str(&old)).transpose().map_err(unreadable)?;
             Ok(judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now))
         }
-        ("", "Namespace") => Ok(judge_namespace(request.object).map_err(unreadable)?),
+        ("", "Namespace") => {
+            let old = old(request.old);
+            Ok(judge_namespace(request.object, old.as_deref()).map_err(unreadable)?)
+        }
         (group, kind) => {
             let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
             let Some(known) = known else { return Ok(Judgement::new(Verdict::allow())) };
-            let workload = serde_json::from_str(request.object).map_err(unreadable)?;
+            let workload: Workload = serde_json::from_str(request.object).map_err(unreadable)?;
+            let old = old(request.old).map(|old| serde_json::from_str::<Workload>(&old)).transpose();
+            // Scaling, pausing and annotating change nothing that is judged, and pass on a workload that is wrong.
+            if old.map_err(unreadable)?.is_some_and(|old| old.makes_the_same(&workload)) {
+                return Ok(Judgement::new(Verdict::allow()));
+            }
             Ok(judge_workload(world, namespace()?, *known, &workload, now))
         }
     }
@@ -188,6 +196,7 @@ fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp
         rule: rules::SCOPE,
         mode: Mode::Enforce,
         policy: None,
+        allows: None,
         field: "metadata.labels".to_owned(),
         message: format!(
             "this change would take the object out of scope while it holds {}",
@@ -285,6 +294,7 @@ fn judge_workload(
             judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));
         }
         judgement.verdict.findings.extend(verdict.findings);
+        judgement.verdict.holds_until = judgement.verdict.holds_until.or(verdict.holds_until);
         facts.placements.extend(claims.placements);
     }
     // A template is never changed itself: GitOps would see a difference. Its pods and claims are.
@@ -305,10 +315,14 @@ fn suggest_pin(verdict: &mut Verdict, kind: WorkloadKind) {
     }
 }
 
-fn judge_namespace(object: &str) -> Result<Judgement, serde_json::Error> {
-    let namespace: objects::Namespace = serde_json::from_str(object)?;
-    let value = namespace.metadata.labels.as_ref().and_then(|labels| labels.get(ORIGIN_LABEL));
-    let problem = value.and_then(|value| scope::labelled(value, Source::Label).unknown_origin).map(|reason| {
+fn judge_namespace(object: &str, old: Option<&str>) -> Result<Judgement, serde_json::Error> {
+    let label = |object: &str| {
+        let namespace: objects::Namespace = serde_json::from_str(object)?;
+        Ok(namespace.metadata.labels.and_then(|mut labels| labels.remove(ORIGIN_LABEL)))
+    };
+    let value = label(object)?;
+    let unchanged = old.map(label).transpose()?.is_some_and(|old| old == value);
+    let problem = value.filter(|_| !unchanged).and_then(|value| scope::labelled(&value, Source::Label).unknown_origin).map(|reason| {
         own::finding(read::Problem {
             field: format!("metadata.labels[{ORIGIN_LABEL}]"),
             message: reason,

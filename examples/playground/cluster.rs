@@ -1,7 +1,8 @@
 //! The cluster of the story: its nodes, and kubectl as one would type it.
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Output as Finished;
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -76,11 +77,10 @@ pub fn country_of(node: &str) -> Option<&'static str> {
     MACHINES.iter().chain([&LATE]).find(|machine| machine.name == node).map(|machine| machine.country)
 }
 
-/// What kubectl printed.
+/// What kubectl printed, both streams in one, as a terminal has it.
 pub struct Said {
     pub ok: bool,
-    pub stdout: String,
-    pub stderr: String,
+    pub text: String,
 }
 
 /// The control plane, as somebody with a terminal in the checkout has it.
@@ -104,20 +104,26 @@ impl Cluster {
 
     /// kubectl, in the checkout. Arguments are parted by spaces; '...' holds one together, as in a shell.
     pub fn kubectl(&self, line: &str) -> Result<Said> {
+        let (mut reader, writer) = std::io::pipe()?;
         let mut command = self.plane.kubectl();
-        command.current_dir(checkout()).args(words(line));
-        let Finished { status, stdout, stderr } = command.output().context("cannot run kubectl")?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Said { ok: status.success(), stdout: text(stdout), stderr: text(stderr) })
+        command.current_dir(checkout()).args(words(line)).stdin(Stdio::null());
+        command.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = command.spawn().context("cannot run kubectl")?;
+        // It holds the pipe's writing end, and the reading one would never come to an end.
+        drop(command);
+        let mut text = String::new();
+        reader.read_to_string(&mut text)?;
+        Ok(Said { ok: child.wait()?.success(), text })
     }
 
-    /// kubectl that has to succeed.
+    /// kubectl that has to succeed. Only its answer, without warnings.
     pub fn must(&self, line: &str) -> Result<String> {
-        let said = self.kubectl(line)?;
-        if !said.ok {
-            bail!("kubectl {line}: {}", said.stderr.trim());
+        let mut command = self.plane.kubectl();
+        let output = command.current_dir(checkout()).args(words(line)).output().context("cannot run kubectl")?;
+        if !output.status.success() {
+            bail!("kubectl {line}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        Ok(said.stdout)
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// What kubectl prints as JSON.

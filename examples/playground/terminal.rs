@@ -16,6 +16,7 @@ enum Style {
     Dim,
     Red,
     Green,
+    Yellow,
 }
 
 impl Terminal {
@@ -33,6 +34,7 @@ impl Terminal {
             Style::Dim => "2",
             Style::Red => "31",
             Style::Green => "32",
+            Style::Yellow => "33",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
@@ -59,17 +61,17 @@ impl Terminal {
         Self::line(&self.paint(Style::Bold, &format!("$ {command}")));
     }
 
-    /// What a program printed.
+    /// What a program printed. Errors come last, and may have several lines.
     pub fn output(&self, text: &str) {
+        let mut failed = false;
         for line in text.trim_end().lines() {
+            failed |= line.starts_with("Error from server") || line.contains(" is invalid: ");
+            let line = match line {
+                line if failed => self.paint(Style::Red, line),
+                line if line.starts_with("Warning:") => self.paint(Style::Yellow, line),
+                line => line.to_owned(),
+            };
             Self::line(&format!("  {line}"));
-        }
-    }
-
-    /// What a program complained about.
-    pub fn complaint(&self, text: &str) {
-        for line in text.trim_end().lines() {
-            Self::line(&format!("  {}", self.paint(Style::Red, line)));
         }
     }
 

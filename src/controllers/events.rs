@@ -1,5 +1,6 @@
 //! Events: what admission and controllers have to tell, written by one task (client).
 
+use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -9,6 +10,7 @@ use tokio::sync::mpsc;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, VERSION};
 use crate::engine::data::Source;
+use crate::engine::explain;
 use crate::interpret::{Judgement, Request};
 use crate::state::Shared;
 use crate::webhook::admit;
@@ -67,12 +69,13 @@ pub fn of_admission(shared: &Shared, request: &Request<'_>, judgement: &Judgemen
     // A data set may stand in many stores; telling the first few is enough to find the others.
     const TOLD: usize = 5;
     let owner = owner(request);
+    let subject = admit::subject(request);
     let note = if refused {
-        let first = judgement.verdict.refusals().next().map(admit::told);
-        format!("{} {}: {}", request.kind, name(request), first.unwrap_or_else(|| "it is not pinned".to_owned()))
+        let first = explain::lines(judgement.verdict.refusals()).into_iter().next();
+        format!("{subject}: {}", first.unwrap_or_else(|| "it is not pinned".to_owned()))
     } else {
-        let changed: Vec<String> = judgement.patch.iter().map(|operation| operation.path().to_string()).collect();
-        format!("{} {} was kept inside by a change of {}", request.kind, name(request), changed.join(", "))
+        let changed: Vec<String> = judgement.patch.iter().map(change).collect();
+        format!("{subject} is kept inside: {}", changed.join(", "))
     };
     let draft = |regarding, related| Draft {
         regarding,
@@ -92,9 +95,12 @@ pub fn of_admission(shared: &Shared, request: &Request<'_>, judgement: &Judgemen
     }
 }
 
-fn name(request: &Request<'_>) -> String {
-    let name = if request.name.is_empty() { "(new)" } else { request.name };
-    format!("{}/{name}", request.namespace)
+/// A change in words: where, and what.
+fn change(operation: &PatchOperation) -> String {
+    match operation {
+        PatchOperation::Add(add) => format!("{} = {}", add.path, add.value),
+        other => other.path().to_string(),
+    }
 }
 
 /// Who made the object, or for an existing one the object itself.

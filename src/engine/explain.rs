@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::country::CountrySet;
 use super::data::Data;
 use super::facts::{Flexibility, Placement};
+use super::lawbook::Lawbook;
+use super::verdict::Finding;
 
 /// "personal data of DE (DataStore cx/answers)", for all the data of a placement.
 pub fn data(data: &[Arc<Data>]) -> String {
@@ -26,22 +30,30 @@ pub fn data(data: &[Arc<Data>]) -> String {
     }
 }
 
-/// A set of countries in a sentence: every name while they are few, otherwise the first and a count.
-pub fn countries(set: &CountrySet) -> String {
+/// A set of countries in a sentence: the name of a bloc that is exactly this set, every country while they are few,
+/// otherwise the first and a count.
+pub fn countries(set: &CountrySet, lawbook: &Lawbook, now: Timestamp) -> String {
     const FEW: usize = 12;
-    if set.is_full() || set.is_empty() || set.len() <= FEW || set.len() > CountrySet::FULL.len() / 2 {
+    // A few countries are clearer than the name of what they have in common.
+    const NAMED_FROM: usize = 4;
+    if set.is_full() || set.is_empty() || set.len() > CountrySet::FULL.len() / 2 {
+        return set.to_string();
+    }
+    let named = lawbook.blocs().find(|bloc| bloc.members(now) == set).filter(|_| set.len() >= NAMED_FROM);
+    if let Some(bloc) = named {
+        return format!("{} ({} countries)", bloc.code(), set.len());
+    }
+    if set.len() <= FEW {
         return set.to_string();
     }
     let first: Vec<String> = set.iter().take(FEW).map(|country| country.to_string()).collect();
     format!("{} and {} more", first.join(", "), set.len() - FEW)
 }
 
-/// How a placement could be made right.
-pub fn remedy(placement: &Placement, allowed: &CountrySet) -> String {
+/// How a placement could be made right: by being inside `allowed`, which is called `name`.
+pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String {
     match &placement.flexibility {
-        Flexibility::Nodes => {
-            format!("let the constraints admit nodes in {}, or remove them", countries(allowed))
-        }
+        Flexibility::Nodes => format!("let the constraints admit nodes in {name}, or remove them"),
         Flexibility::Choice { alternatives, .. } => {
             let mut fit: Vec<&str> = alternatives
                 .iter()
@@ -53,17 +65,40 @@ pub fn remedy(placement: &Placement, allowed: &CountrySet) -> String {
             fit.truncate(SHOWN);
             match (fit.is_empty(), more) {
                 (true, _) => format!(
-                    "no storage class here is proven to lie in {}: add allowedTopologies to one, or a Location that \
-                     names it",
-                    countries(allowed)
+                    "no storage class here is proven to lie in {name}: add allowedTopologies to one, or a Location that \
+                     names it"
                 ),
                 (false, 0) => format!("set {} to {}", placement.field, fit.join(" or ")),
                 (false, more) => format!("set {} to {} or one of {more} more", placement.field, fit.join(" or ")),
             }
         }
-        Flexibility::Fixed => match placement.places.unproven {
-            Some(_) => format!("choose a place that is proven to be in {}", countries(allowed)),
-            None => format!("choose a place in {}", countries(allowed)),
-        },
+        Flexibility::Fixed if placement.places.unproven.is_some() => {
+            format!("choose a place that is proven to be in {name}")
+        }
+        Flexibility::Fixed => format!("choose a place in {name}"),
     }
+}
+
+/// Findings as lines for people. What several policies say of the same thing becomes one line.
+pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String> {
+    let mut groups: Vec<(&Finding, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let clause = finding.policy.as_ref().zip(finding.allows.as_ref());
+        let clause = clause.map(|(policy, allows)| format!("policy {policy} allows {allows}"));
+        let same = |known: &Finding| {
+            (known.rule, known.mode, &known.field, &known.message)
+                == (finding.rule, finding.mode, &finding.field, &finding.message)
+        };
+        match groups.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, clauses)) => clauses.extend(clause),
+            None => groups.push((finding, clause.into_iter().collect())),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(Finding { rule, field, message, remedy, .. }, clauses)| {
+            let clauses = clauses.iter().fold(String::new(), |all, clause| all + "; " + clause);
+            format!("[{rule}] {field}: {message}{clauses}. To fix: {remedy}")
+        })
+        .collect()
 }

@@ -6,9 +6,13 @@ mod place;
 mod uncovered;
 mod unproven;
 
+use jiff::Timestamp;
+
 use super::Binding;
 use super::country::CountrySet;
+use super::explain;
 use super::facts::{Facts, Placement};
+use super::lawbook::Lawbook;
 use super::place::Places;
 use super::verdict::{Finding, Rewrite};
 
@@ -23,12 +27,33 @@ pub struct Judged<'a> {
     pub enforced: CountrySet,
     /// Where it would happen, after rewriting where that is possible.
     pub places: Places,
+    /// The book of law, which knows sets of countries by name.
+    pub lawbook: &'a Lawbook,
+    /// The time of the decision.
+    pub now: Timestamp,
 }
 
 impl Judged<'_> {
     /// Whether the data's origin could not be read; other rules then have nothing to add.
     pub fn has_unknown_origin(&self) -> bool {
         self.placement.data.iter().any(|data| data.unknown_origin.is_some())
+    }
+
+    /// A set of countries in a sentence.
+    pub fn name(&self, countries: &CountrySet) -> String {
+        explain::countries(countries, self.lawbook, self.now)
+    }
+
+    /// "in DE", "anywhere".
+    pub fn inside(&self, countries: &CountrySet) -> String {
+        let name = self.name(countries);
+        if countries.is_empty() || countries.len() > CountrySet::FULL.len() / 2 { name } else { format!("in {name}") }
+    }
+
+    /// How the placement could be made right under a policy that allows this, with all that enforce.
+    pub fn remedy(&self, allowed: &CountrySet) -> String {
+        let left = self.enforced.intersection(allowed);
+        explain::remedy(self.placement, &left, &self.name(&left))
     }
 }
 

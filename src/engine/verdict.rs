@@ -64,9 +64,12 @@ pub struct Finding {
     /// The policy that was broken, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// What that policy allows, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allows: Option<String>,
     /// The field that says so, as a path from the object's root.
     pub field: String,
-    /// What would happen and why that is wrong.
+    /// What would happen, or what is wrong.
     pub message: String,
     /// How to make it right.
     pub remedy: String,

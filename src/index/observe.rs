@@ -100,7 +100,11 @@ impl Tally {
 }
 
 fn told(object: &str, finding: &Finding) -> ObjectFinding {
-    let Finding { rule, mode, policy, field, message, remedy, unproven: _ } = finding.clone();
+    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _ } = finding.clone();
+    let message = match policy.as_ref().zip(allows) {
+        Some((policy, allows)) => format!("{message}; policy {policy} allows {allows}"),
+        None => message,
+    };
     ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy }
 }
 

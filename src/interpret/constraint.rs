@@ -9,6 +9,8 @@ use crate::engine::place::Places;
 
 use super::objects::{NodeSelectorTerm, Requirement};
 
+const UNLABELLED: &str = "nodes without the country label match, and their place is not proven";
+
 /// What a label with this value says about places; none: nothing.
 pub type Lookup<'a> = &'a dyn Fn(&str, &str) -> Option<Places>;
 
@@ -54,12 +56,14 @@ fn requirement(requirement: &Requirement, label: Lookup<'_>) -> Places {
             }
             any_of(named.into_iter())
         }
-        // Only the operator's own label is one value for each node and complete, so that its negation says something.
+        // Of the operator's own label each node has at most one value, so that its negation says something; but nodes
+        // whose place is not proven carry none and match as well, so that it proves nothing by itself.
         "NotIn" if key == COUNTRY_LABEL => {
             let shut = values.iter().filter_map(|value| label(key, value)).map(|places| places.countries);
-            Places::known(shut.fold(CountrySet::FULL, |open, shut| open.difference(&shut)))
+            let open = shut.fold(CountrySet::FULL, |open, shut| open.difference(&shut));
+            Places { countries: open, unproven: Some(UNLABELLED.to_owned()) }
         }
-        "DoesNotExist" if key == COUNTRY_LABEL => Places::known(CountrySet::EMPTY),
+        "DoesNotExist" if key == COUNTRY_LABEL => Places::unknown(UNLABELLED),
         _ => Places::anywhere(),
     }
 }

@@ -181,7 +181,16 @@ fn delivered(
 /// A problem as a finding that refuses.
 pub fn finding(problem: Problem) -> Finding {
     let Problem { field, message, remedy } = problem;
-    Finding { rule: rules::SPEC, mode: Mode::Enforce, policy: None, field, message, remedy, unproven: false }
+    Finding {
+        rule: rules::SPEC,
+        mode: Mode::Enforce,
+        policy: None,
+        allows: None,
+        field,
+        message,
+        remedy,
+        unproven: false,
+    }
 }
 
 fn spec<T: DeserializeOwned>(object: &str) -> Result<T, serde_json::Error> {

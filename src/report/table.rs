@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::Row;
+use crate::engine::explain;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::Action;
 
@@ -23,14 +24,11 @@ pub fn write(out: &mut dyn Write, rows: &[Row], colour: bool) -> io::Result<()> 
         let shown = if colour { format!("\x1b[{paint}m{padded}\x1b[0m") } else { padded };
         let line = format!("{:<width$}  {shown}  {}", row.object(), rules.join(" "));
         writeln!(out, "{}", line.trim_end())?;
-        for finding in &verdict.findings {
-            let mode = match finding.mode {
-                Mode::Enforce => "",
-                Mode::Warn => " (warning)",
-                Mode::Audit => " (audit)",
-            };
-            writeln!(out, "    [{}]{mode} {}: {}", finding.rule, finding.field, finding.message)?;
-            writeln!(out, "        To fix: {}", finding.remedy)?;
+        for (mode, mark) in [(Mode::Enforce, ""), (Mode::Warn, "(warning) "), (Mode::Audit, "(audit) ")] {
+            for line in explain::lines(verdict.findings.iter().filter(|finding| finding.mode == mode)) {
+                let (what, fix) = line.split_once(". To fix: ").unwrap_or((&line, ""));
+                writeln!(out, "    {mark}{what}\n        To fix: {fix}")?;
+            }
         }
         for warning in &row.judgement.warnings {
             writeln!(out, "    Note: {warning}")?;

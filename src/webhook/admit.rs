@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events;
+use crate::engine::explain;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding};
 use crate::index::Object;
@@ -167,7 +168,10 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
                 rules = ?judgement.verdict.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(),
                 "admission"
             );
-            events::of_admission(shared, &request, judgement, verdict == REFUSE);
+            // Our own objects are told to whoever applies them; there is nothing yet that an event could be about.
+            if request.group != GROUP {
+                events::of_admission(shared, &request, judgement, verdict == REFUSE);
+            }
         }
         if response.allowed && phase == Phase::Validate && operation == Operation::Create && request.group == GROUP {
             anticipate(shared, object);
@@ -252,7 +256,7 @@ fn respond<'a>(
     // Each webhook would say the same again: the one that validates speaks last, and for both.
     if phase == Phase::Validate && response.allowed {
         let findings = judgement.verdict.findings.iter().filter(|finding| finding.mode != Mode::Audit);
-        response.warnings = judgement.warnings.iter().cloned().chain(findings.map(told)).map(short).collect();
+        response.warnings = judgement.warnings.iter().cloned().chain(explain::lines(findings)).map(short).collect();
     }
     (verdict, response)
 }
@@ -270,8 +274,10 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
         );
         return failed(403, "Forbidden", message);
     }
-    let lines: Vec<String> =
-        findings.iter().map(|finding| format!("{}: {}", subject(request), told(finding))).collect();
+    let lines: Vec<String> = explain::lines(findings.iter().copied())
+        .into_iter()
+        .map(|line| format!("{}: {line}", subject(request)))
+        .collect();
     let causes = findings
         .iter()
         .map(|finding| Cause { reason: finding.rule, message: finding.message.clone(), field: finding.field.clone() })
@@ -279,14 +285,22 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
     Status { details: Some(Details { causes }), ..failed(403, "Forbidden", lines.join("\n")) }
 }
 
-/// A finding in one line: rule, field, what and why, how to fix it.
-pub fn told(finding: &Finding) -> String {
-    let Finding { rule, mode: _, policy: _, field, message, remedy, unproven: _ } = finding;
-    format!("[{rule}] {field}: {message}. To fix: {remedy}")
-}
-
-fn subject(request: &Request<'_>) -> String {
-    let name = if request.name.is_empty() { "(new)" } else { request.name };
+/// The object in a sentence; one whose name the server still makes up is called by what is known of it.
+pub fn subject(request: &Request<'_>) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: GeneratedName,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct GeneratedName {
+        generate_name: Option<String>,
+    }
+    let generated = || serde_json::from_str::<Named>(request.object).ok()?.metadata.generate_name;
+    let name = match request.name {
+        "" => generated().map_or_else(|| "(unnamed)".to_owned(), |prefix| format!("{prefix}*")),
+        name => name.to_owned(),
+    };
     if request.namespace.is_empty() {
         format!("{} {name}", request.kind)
     } else {

@@ -19,6 +19,7 @@ use super::common::LawSource;
     plural = "blocs",
     shortname = "bloc",
     category = "domicile",
+    doc = "A named set of countries with membership dates",
     derive = "PartialEq",
     printcolumn(name = "Code", type_ = "string", json_path = ".spec.code"),
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),

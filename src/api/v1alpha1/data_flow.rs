@@ -21,6 +21,7 @@ use super::common::{ObjectFinding, Workloads};
     namespaced,
     shortname = "dflow",
     category = "domicile",
+    doc = "Personal data that moves to a store or an outside recipient",
     status = "DataFlowStatus",
     derive = "PartialEq",
     printcolumn(name = "From", type_ = "string", json_path = ".status.from"),

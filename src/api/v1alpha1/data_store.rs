@@ -22,6 +22,7 @@ use crate::engine::node::Evidence;
     namespaced,
     shortname = "dstore",
     category = "domicile",
+    doc = "A place where personal data rests",
     status = "DataStoreStatus",
     derive = "PartialEq",
     printcolumn(name = "Origins", type_ = "string", json_path = ".status.origins"),

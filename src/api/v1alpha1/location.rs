@@ -20,6 +20,7 @@ use super::common::LawSource;
     plural = "locations",
     shortname = "dloc",
     category = "domicile",
+    doc = "Ties names to the country in which they lie",
     derive = "PartialEq",
     printcolumn(name = "Country", type_ = "string", json_path = ".spec.country"),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),

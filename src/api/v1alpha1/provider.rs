@@ -19,6 +19,7 @@ use super::common::LawSource;
     plural = "providers",
     shortname = "dprov",
     category = "domicile",
+    doc = "How a provider of nodes and storage names its places",
     derive = "PartialEq",
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

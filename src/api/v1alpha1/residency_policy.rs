@@ -20,6 +20,7 @@ use crate::engine::policy::{Mode, PinBy, RewritePods, RewriteStorage};
     plural = "residencypolicies",
     shortname = "rpol",
     category = "domicile",
+    doc = "For which personal data what may happen where",
     status = "ResidencyPolicyStatus",
     derive = "PartialEq",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),

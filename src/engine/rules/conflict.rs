@@ -22,12 +22,13 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         .bindings
         .iter()
         .filter(|binding| binding.policy.mode == Mode::Enforce)
-        .map(|binding| format!("{} leaves {}", binding.policy.name, explain::countries(&binding.allowed)))
+        .map(|binding| format!("policy {} leaves {}", binding.policy.name, judged.name(&binding.allowed)))
         .collect();
     vec![Finding {
         rule: RULE.id,
         mode: Mode::Enforce,
         policy: None,
+        allows: None,
         field: placement.field.clone(),
         message: format!(
             "no country is left to {} {}: {}",
@@ -53,14 +54,13 @@ pub fn between(facts: &Facts, rewrites: &[Rewrite]) -> Option<Finding> {
         return None;
     }
     let each: Vec<String> = pins()
-        .map(|(placement, countries)| {
-            format!("to {} it may be in {}", placement.act.verb(), explain::countries(countries))
-        })
+        .map(|(placement, countries)| format!("to {} it may be in {}", placement.act.verb(), countries))
         .collect();
     Some(Finding {
         rule: RULE.id,
         mode: Mode::Enforce,
         policy: None,
+        allows: None,
         field: first.field.clone(),
         message: format!("no country is left for {}: {}", explain::data(&first.data), each.join("; ")),
         remedy: "let the policies leave one country for both acts".to_owned(),

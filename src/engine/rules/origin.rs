@@ -23,6 +23,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             rule: RULE.id,
             mode,
             policy: None,
+            allows: None,
             field: judged.placement.field.clone(),
             message: format!("the origin of the data cannot be read from {}: {reason}", data.via),
             remedy: "name the countries by their two-letter codes in capitals; in a label, join several by _"

@@ -23,16 +23,15 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             rule: RULE.id,
             mode: binding.policy.mode,
             policy: Some(binding.policy.name.clone()),
+            allows: Some(judged.name(&binding.allowed)),
             field: placement.field.clone(),
             message: format!(
-                "would {} {} in {}; policy {} allows {}",
+                "would {} {} {}",
                 placement.act.verb(),
                 explain::data(&placement.data),
-                explain::countries(&places.countries),
-                binding.policy.name,
-                explain::countries(&binding.allowed)
+                judged.inside(&places.countries)
             ),
-            remedy: explain::remedy(placement, &judged.enforced.intersection(&binding.allowed)),
+            remedy: judged.remedy(&binding.allowed),
             unproven: false,
         })
         .collect()

@@ -18,6 +18,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         rule: RULE.id,
         mode: Mode::Warn,
         policy: None,
+        allows: None,
         field: placement.field.clone(),
         message: format!(
             "no ResidencyPolicy says where {} may be used to {} it",

@@ -24,15 +24,14 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             rule: RULE.id,
             mode: binding.policy.mode.min(binding.policy.unknown_place),
             policy: Some(binding.policy.name.clone()),
+            allows: Some(judged.name(&binding.allowed)),
             field: placement.field.clone(),
             message: format!(
-                "cannot prove where this would {} {}: {reason}; policy {} allows {}",
+                "cannot prove where this would {} {}: {reason}",
                 placement.act.verb(),
-                explain::data(&placement.data),
-                binding.policy.name,
-                explain::countries(&binding.allowed)
+                explain::data(&placement.data)
             ),
-            remedy: explain::remedy(placement, &judged.enforced.intersection(&binding.allowed)),
+            remedy: judged.remedy(&binding.allowed),
             unproven: true,
         })
         .collect()
