@@ -117,7 +117,7 @@ fn judge(
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    let judged = Judged { placement, bindings: &bindings, enforced, places, lawbook, now };
+    let judged = Judged { placement, bindings: &bindings, enforced, places, policies, lawbook, now };
     verdict.findings.extend(rules::ALL.iter().flat_map(|rule| (rule.check)(&judged)));
 }
 

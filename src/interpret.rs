@@ -185,7 +185,17 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
 
 /// A change that takes an object out of the scope in which it was judged would free data that it already holds.
 fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp) -> Option<Finding> {
-    let lost: Vec<Arc<Data>> = before.iter().filter(|data| !after.contains(data)).cloned().collect();
+    // The same declaration with more origins binds more, so that nothing is lost by it.
+    let kept = |data: &Data| {
+        after.iter().any(|now| {
+            **now == *data
+                || (now.via == data.via
+                    && now.categories == data.categories
+                    && data.unknown_origin.is_none()
+                    && data.origins.is_subset(&now.origins))
+        })
+    };
+    let lost: Vec<Arc<Data>> = before.iter().filter(|data| !kept(data)).cloned().collect();
     let enforced = world.policies.iter().any(|policy| {
         policy.mode == Mode::Enforce
             && engine::facts::Act::ALL

@@ -3,6 +3,8 @@
 pub mod admit;
 pub mod tls;
 
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +14,9 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
 use crate::state::Shared;
 use admit::{Phase, Scope};
@@ -35,6 +40,22 @@ pub fn health(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(shared)
+}
+
+/// Serves an app over TLS, HTTP/2 first, until the handle says stop.
+///
+/// # Errors
+///
+/// When the socket cannot be used.
+pub fn serve(
+    listener: TcpListener,
+    tls: RustlsConfig,
+    handle: Handle<SocketAddr>,
+    app: Router,
+) -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
+    // Answers are small and each is waited for: holding them back to fill packets only adds delay.
+    let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+    Ok(axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(app.into_make_service()))
 }
 
 async fn mutate(State(shared): State<Arc<Shared>>, Path(scope): Path<Scope>, body: Bytes) -> Response {

@@ -79,13 +79,13 @@ impl Story {
 
     fn before(&mut self) -> Result<Value> {
         self.terminal.heading("A cluster in four countries");
-        self.terminal.say("Eight nodes. fra-3 says Frankfurt in its labels, but its provider id says Virginia.\n");
+        self.terminal.say("Eight nodes. fra-3 says Frankfurt in its labels, but its provider id says Virginia.");
         let columns = "custom-columns='NAME:.metadata.name,\
                        REGION:.metadata.labels.topology\\.kubernetes\\.io/region,\
                        PROVIDER ID:.spec.providerID'";
         self.show(&format!("get nodes -o {columns}"))?;
         self.terminal.say(
-            "A shop, and a report on German customers that has always run in Ohio. The other namespaces are empty.\n",
+            "A shop, and a report on German customers that has always run in Ohio. The other namespaces are empty.",
         );
         for file in ["stack/00-storage-classes", "playground/volumes", "stack/10-namespaces"] {
             self.cluster.must(&format!("apply -f examples/{file}.yaml"))?;
@@ -108,7 +108,7 @@ impl Story {
 
     fn arrival(&mut self) -> Result<()> {
         self.terminal.heading("Domicile arrives");
-        self.terminal.say("Six resource kinds, and an account with the rights of examples/install/rbac.yaml.\n");
+        self.terminal.say("Six resource kinds, and an account with the rights of examples/install/rbac.yaml.");
         self.terminal.command("domicile crds | kubectl apply --server-side -f -");
         let crds = domicile()?.arg("crds").output()?;
         anyhow::ensure!(crds.status.success(), "domicile crds: {}", String::from_utf8_lossy(&crds.stderr));
@@ -122,7 +122,7 @@ impl Story {
         let labelled = eventually(|| self.labels_are_true(clouds()))?;
         self.terminal.say(
             "It finds out where each node really is, by a label that no kubelet may set. Two remain without: dc1-rack7 \
-             tells nothing, and fra-3 contradicts itself.\n",
+             tells nothing, and fra-3 contradicts itself.",
         );
         self.show(&format!("get nodes -L {COUNTRY_LABEL}"))?;
         self.terminal.expect("every node of a cloud carries its real country, except the one in dispute", labelled);
@@ -159,7 +159,7 @@ impl Story {
         let enforced = self.show("wait -A --for=condition=Enforced --timeout=30s datastores --all")?;
         self.terminal.expect("every data store is enforced", enforced.ok);
         let known = eventually(|| self.labels_are_true([OWN_RACK].into_iter()))?;
-        self.terminal.say("The Location has told what only we knew:\n");
+        self.terminal.say("The Location has told what only we knew:");
         self.show(&format!("get node {OWN_RACK} -L {COUNTRY_LABEL}"))?;
         self.terminal.expect("the rack in our own data centre is in DE", known);
         Ok(())
@@ -168,7 +168,7 @@ impl Story {
     fn stack(&mut self) -> Result<()> {
         self.terminal.heading("Teams apply their stack");
         self.terminal
-            .say("Nobody has written a word about countries into these workloads. Warnings tell what will happen.\n");
+            .say("Nobody has written a word about countries into these workloads. Warnings tell what will happen.");
         let said = self.show(
             "apply -f examples/stack/60-cx-de.yaml -f examples/stack/70-other-countries.yaml \
              -f examples/stack/80-analytics.yaml",
@@ -192,7 +192,7 @@ impl Story {
             let text = fs::read_to_string(checkout().join("examples/refused").join(file))?;
             let mut comments = text.lines().map_while(|line| line.strip_prefix("# "));
             let wrong = comments.next().context("a manifest has no comment")?;
-            self.terminal.say(&format!("{wrong}\n"));
+            self.terminal.say(wrong);
             let said = self.show(&format!("apply -f examples/refused/{file}"))?;
             let answer = comments.collect::<Vec<_>>().join(" ");
             // The comment says by which rule; without one it is the schema that refuses.
@@ -200,7 +200,7 @@ impl Story {
             self.terminal.expect(format!("{file} is refused ({sign})"), !said.ok && said.text.contains(sign));
         }
 
-        self.terminal.say("Wrong: a running pod slips out of scope by dropping its label.\n");
+        self.terminal.say("Wrong: a running pod slips out of scope by dropping its label.");
         let pod =
             self.cluster.must("-n cx-de get pods -l app=survey-frontend -o jsonpath='{.items[0].metadata.name}'")?;
         let said = self.show(&format!("-n cx-de label pod {pod} app=hidden --overwrite"))?;
@@ -235,18 +235,19 @@ impl Story {
                 wrong.push(format!("{}/{}: {count} pods, not {}", allowed.namespace, allowed.app, allowed.pods));
             }
         }
-        self.terminal.say("COUNTRY is where the machine really stands, whatever any label says.\n");
+        self.terminal.say("COUNTRY is where the machine really stands, whatever any label says.");
         self.terminal.output(&table(&rows));
         self.terminal.expect("every pod has a node", complete);
         let remark = if wrong.is_empty() { String::new() } else { format!(" ({})", wrong.join(", ")) };
         self.terminal.expect(format!("every pod is where its data may be{remark}"), wrong.is_empty());
-        let shop: BTreeSet<_> = pods.iter().filter(|pod| pod.namespace == "web-shop").map(|pod| &pod.node).collect();
-        self.terminal.expect("the shop's pods are spread over other countries, too", shop.len() > 4);
+        let shop = pods.iter().filter(|pod| pod.namespace == "web-shop");
+        let countries: BTreeSet<_> = shop.filter_map(|pod| country_of(&pod.node)).collect();
+        self.terminal.expect("the shop's pods are in many countries, as ever", countries.len() >= 3);
         self.claims()
     }
 
     fn claims(&mut self) -> Result<()> {
-        self.terminal.say("And their claims:\n");
+        self.terminal.say("And their claims:");
         let bound = eventually(|| {
             let claims = self.cluster.json("-n cx-de get pvc")?;
             let claims = list(&claims["items"]);
@@ -279,8 +280,7 @@ impl Story {
 
     fn rewriting(&mut self) -> Result<()> {
         self.terminal.heading("What was rewritten, and how");
-        self.terminal
-            .say("The database's pods store German answers, so each got one requirement when it was created:\n");
+        self.terminal.say("The database's pods store German answers, so each got one requirement when it was created:");
         let affinity = ".spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
         let said =
             self.show(&format!("-n cx-de get pod responses-db-0 -o jsonpath='{{{affinity}.nodeSelectorTerms}}'"))?;
@@ -288,7 +288,7 @@ impl Story {
             format!(r#"[{{"matchExpressions":[{{"key":"{COUNTRY_LABEL}","operator":"In","values":["DE"]}}]}}]"#);
         self.terminal.expect("the database's pods are pinned to DE and nothing else is added", said.text == wanted);
         self.terminal.say(
-            "The API had two alternatives of its own. Alternatives are ORed, so each got the requirement in addition:\n",
+            "The API had two alternatives of its own. Alternatives are ORed, so each got the requirement in addition:",
         );
         let said = self.show(&format!(
             "-n cx-de get pods -l app=responses-api,pod-template-hash -o \
@@ -296,7 +296,7 @@ impl Story {
         ))?;
         let both = format!("kubernetes.io/arch {COUNTRY_LABEL}");
         self.terminal.expect("every alternative is pinned", said.text.lines().eq([both.as_str(), both.as_str()]));
-        self.terminal.say("Only pods are changed, never what stands in Git, so GitOps sees no difference:\n");
+        self.terminal.say("Only pods are changed, never what stands in Git, so GitOps sees no difference:");
         let said = self.show("diff -f examples/stack/60-cx-de.yaml -f examples/stack/80-analytics.yaml")?;
         self.terminal.expect("kubectl diff shows nothing", said.ok && said.text.is_empty());
         Ok(())
@@ -307,27 +307,26 @@ impl Story {
         let store = "-n cx-de get datastore survey-responses";
         let found = eventually(|| Ok(self.cluster.json(store)?["status"]["violations"] != 0))?;
         self.show("get datastores -A")?;
-        self.terminal.say("The report in Ohio is older than Domicile. It is found, and left running:\n");
+        self.terminal.say("The report in Ohio is older than Domicile. It is found, and left running:");
         let findings = "{range .status.findings[*]}{.object}: {.rule}: {.message}{\"\\n\"}{end}";
         let said = self.show(&format!("{store} -o jsonpath='{findings}'"))?;
         let only = !said.text.is_empty() && said.text.lines().all(|line| line.starts_with("Pod/legacy-report"));
         self.terminal.expect("the audit finds the old report, and only it", found && only);
-        self.terminal.say("The dashboard declares French data. What it holds besides came by a flow:\n");
+        self.terminal.say("The dashboard declares French data. What it holds besides came by a flow:");
         let origins = "{range .status.effectiveOrigins[*]}{.origin} through {.through}{\"\\n\"}{end}";
         let said = self.show(&format!("-n analytics get datastore dashboard -o jsonpath='{origins}'"))?;
         let inherits = said.text.lines().any(|line| line.starts_with("DE") && line.contains("to-dashboard"));
         self.terminal.expect("the dashboard inherits DE by the flow", inherits);
         let said = self.show("get dataflows -A")?;
-        let verdict = |flow: &str, word: &str| said.text.lines().any(|line| line.contains(flow) && line.contains(word));
-        self.terminal.expect("the flow of verbatims is judged Refuse", verdict("verbatims-to-headquarters", "Refuse"));
-        self.terminal.expect("the flow of scores is judged Allow", verdict("scores-to-headquarters", "Allow"));
+        let allowed = said.text.lines().filter(|line| line.contains("Allow")).count();
+        self.terminal.expect("both flows are judged Allow", allowed == 2);
         self.show("get residencypolicies")?;
-        self.terminal.say("And Events, on the objects where people look:\n");
+        self.terminal.say("And Events, on the objects where people look:");
         let events = "get events -A --field-selector reportingComponent=domicile.dev/operator,type=Warning \
                       -o custom-columns='NAMESPACE:.metadata.namespace,ABOUT:.involvedObject.name,REASON:.reason'";
         self.show(events)?;
 
-        self.terminal.say("Once the old report is gone, the store is clean:\n");
+        self.terminal.say("Once the old report is gone, the store is clean:");
         self.show("-n cx-de delete pod legacy-report --grace-period=0")?;
         let clean = eventually(|| Ok(self.cluster.json(store)?["status"]["violations"] == 0))?;
         self.show(store)?;
@@ -352,21 +351,21 @@ impl Story {
         let run = |namespace: &str, name: &str| {
             format!("-n {namespace} run {name} --image=docker.io/library/busybox:1.37 --labels=app=responses-api")
         };
-        self.terminal.say("The shop goes on, and nodes join:\n");
+        self.terminal.say("The shop goes on, and nodes join:");
         let shop = self.show(&run("web-shop", "extra"))?;
         self.terminal.expect("with the operator dead, the shop gets its pod", shop.ok);
         self.cluster.join(&LATE)?;
         let node = self.show(&format!("get node {}", LATE.name))?;
         self.terminal.expect("with the operator dead, a node joins", node.ok);
-        self.terminal.say("Where German data is, nothing new starts unseen:\n");
+        self.terminal.say("Where German data is, nothing new starts unseen:");
         let refused = self.show(&run("cx-de", "extra"))?;
         self.terminal.expect("with the operator dead, cx-de refuses", !refused.ok);
         self.terminal.say(
-            "What only declares is not stopped, for a dead operator must not stop a rollout. A bad flow slips in:\n",
+            "What only declares is not stopped, for a dead operator must not stop a rollout. A bad flow slips in:",
         );
         let slipped = self.show("apply -f examples/refused/40-flow-to-headquarters.yaml")?;
         self.terminal.expect("with the operator dead, a bad flow slips in", slipped.ok);
-        self.terminal.say("The operator comes back:\n");
+        self.terminal.say("The operator comes back:");
         self.terminal.command(&self.operator.command_line());
         self.start_operator()?;
         let accepted = self.show(&run("cx-de", "extra"))?;
@@ -376,14 +375,11 @@ impl Story {
             place = self.placed()?.into_iter().find(|pod| pod.namespace == "cx-de" && pod.name == "extra");
             Ok(place.is_some())
         })?;
-        let country = place
-            .as_ref()
-            .and_then(|pod| country_of(&pod.node))
-            .filter(|_| place.as_ref().is_some_and(|pod| pod.node != DISPUTED));
+        let country = place.filter(|pod| pod.node != DISPUTED).and_then(|pod| country_of(&pod.node));
         self.terminal.expect("and it runs in the EEA", country.is_some_and(|country| ["DE", "FR"].contains(&country)));
         let flow = "-n cx-de get dataflow verbatims-to-headquarters";
         let judged = eventually(|| Ok(self.cluster.json(flow)?["status"]["action"] == "Refuse"))?;
-        self.terminal.say("The flow that slipped in is found, and whoever would carry it is refused:\n");
+        self.terminal.say("The flow that slipped in is found, and whoever would carry it is refused:");
         self.show(flow)?;
         let said = self.show("apply -f examples/playground/hq-exporter.yaml")?;
         self.terminal.expect("the flow is judged Refuse", judged);

@@ -52,8 +52,19 @@ impl Terminal {
 
     /// A sentence of the story.
     pub fn say(&self, text: &str) {
+        const WIDTH: usize = 100;
+        let mut lines = vec![String::new()];
+        for word in text.split_whitespace() {
+            let room = lines.last().map_or(0, |line| line.chars().count() + 1 + word.chars().count()) <= WIDTH;
+            match lines.last_mut().filter(|line| room || line.is_empty()) {
+                Some(line) if line.is_empty() => line.push_str(word),
+                Some(line) => line.extend([" ", word]),
+                None => lines.push(word.to_owned()),
+            }
+        }
         Self::line("");
-        Self::line(text);
+        lines.iter().for_each(|line| Self::line(line));
+        Self::line("");
     }
 
     /// A command as one would type it.

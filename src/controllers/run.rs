@@ -63,9 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let listener = std::net::TcpListener::bind(options.webhook_listen)
         .with_context(|| format!("failed to listen on {}", options.webhook_listen))?;
     listener.set_nonblocking(true)?;
-    let server = axum_server::from_tcp_rustls(listener, rustls.clone())?
-        .handle(handle.clone())
-        .serve(webhook::app(shared.clone()).into_make_service());
+    let server = webhook::serve(listener, rustls.clone(), handle.clone(), webhook::app(shared.clone()))?;
     let probes = tokio::net::TcpListener::bind(options.health_listen)
         .await
         .with_context(|| format!("failed to listen on {}", options.health_listen))?;

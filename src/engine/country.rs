@@ -33,8 +33,9 @@ impl Country {
     pub fn parse(code: &str) -> Result<Self, NotACountry> {
         match code.as_bytes() {
             &[a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => match Alpha2::try_from(code) {
-                Ok(_) => Ok(Self([a, b])),
-                Err(_) => Err(NotACountry::Unassigned(code.to_owned())),
+                // Codes that ISO leaves to its users mean something else to each of them.
+                Ok(known) if !known.is_user_assigned() => Ok(Self([a, b])),
+                _ => Err(NotACountry::Unassigned(code.to_owned())),
             },
             _ => Err(NotACountry::Form(clip(code))),
         }

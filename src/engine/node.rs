@@ -220,6 +220,7 @@ pub struct NodeMap {
     by_hostname: BTreeMap<String, Places>,
     by_region: BTreeMap<String, Places>,
     by_zone: BTreeMap<String, Places>,
+    by_label: BTreeMap<(String, String), Places>,
     providers: Vec<String>,
     unlabelled: CountrySet,
     candidates: Vec<(String, Places)>,
@@ -241,6 +242,12 @@ impl NodeMap {
             note(REGION_LABEL, &mut map.by_region);
             note(ZONE_LABEL, &mut map.by_zone);
             note(HOSTNAME_LABEL, &mut map.by_hostname);
+            for (key, value) in &node.labels {
+                if gazetteer.label(key, value).is_some() {
+                    let known = map.by_label.entry((key.clone(), value.clone()));
+                    known.and_modify(|before| *before = before.clone().or(places.clone())).or_insert(places.clone());
+                }
+            }
             if !node.labels.contains_key(REGION_LABEL) {
                 map.unlabelled = map.unlabelled.union(&places.countries);
             }
@@ -309,7 +316,11 @@ impl NodeMap {
                     .cloned()
                     .unwrap_or_else(|| Places::unknown(format!("no node has host name {value}"))),
             ),
-            _ => gazetteer.label(key, value).cloned(),
+            _ => {
+                let catalogue = gazetteer.label(key, value)?.clone();
+                let nodes = self.by_label.get(&(key.to_owned(), value.to_owned()));
+                Some(nodes.map_or(catalogue.clone(), |nodes| nodes.clone().or(catalogue)))
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use super::explain;
 use super::facts::{Facts, Placement};
 use super::lawbook::Lawbook;
 use super::place::Places;
+use super::policy::Policies;
 use super::verdict::{Finding, Rewrite};
 
 /// A placement with everything that its rules need.
@@ -27,6 +28,8 @@ pub struct Judged<'a> {
     pub enforced: CountrySet,
     /// Where it would happen, after rewriting where that is possible.
     pub places: Places,
+    /// Every policy, also those that do not limit it.
+    pub policies: &'a Policies,
     /// The book of law, which knows sets of countries by name.
     pub lawbook: &'a Lawbook,
     /// The time of the decision.

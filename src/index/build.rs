@@ -125,14 +125,18 @@ impl Index {
         let mut valid_until: Option<Timestamp> = None;
         let mut edges = Vec::with_capacity(self.flows.len());
         for (name, flow) in &mut self.flows {
-            let Some(reading) = &flow.reading else { continue };
-            flow.personal = reading.personal_from <= now;
+            // A flow that cannot be read carries what its source holds all the same.
+            let (personal_from, collected) = flow
+                .reading
+                .as_ref()
+                .map_or((Timestamp::MIN, CountrySet::EMPTY), |reading| (reading.personal_from, reading.collected));
+            flow.personal = personal_from <= now;
             if !flow.personal {
-                valid_until = Some(valid_until.map_or(reading.personal_from, |until| until.min(reading.personal_from)));
+                valid_until = Some(valid_until.map_or(personal_from, |until| until.min(personal_from)));
                 continue;
             }
             let (from, to) = ends(&name.0, &flow.object.spec);
-            edges.push(Edge { flow: name.clone(), from, collected: reading.collected, to });
+            edges.push(Edge { flow: name.clone(), from, collected, to });
         }
         let declared = self.stores.iter().map(|(name, store)| (name.clone(), store.origins)).collect();
         self.lineage = Lineage::new(&declared, &edges);

@@ -81,7 +81,9 @@ pub struct SelectorIndex {
 impl SelectorIndex {
     /// Notes the selector of the element at this position.
     pub fn add(&mut self, position: usize, selector: &LabelSelector) {
-        match selector.match_labels.as_ref().and_then(|labels| labels.first_key_value()) {
+        let readable = Selector::try_from(selector.clone()).is_ok();
+        let labels = selector.match_labels.as_ref().filter(|_| readable);
+        match labels.and_then(|labels| labels.first_key_value()) {
             Some((key, value)) => {
                 self.by_label.entry(key.clone()).or_default().entry(value.clone()).or_default().push(position);
             }

@@ -92,6 +92,18 @@ impl Workload {
         self.spec.template.as_ref().or_else(nested)
     }
 
+    /// Whether it makes the same pods and claims as another: all that is judged.
+    pub fn makes_the_same(&self, other: &Self) -> bool {
+        let pods = |workload: &Self| {
+            workload.template().map(|template| (template.metadata.labels.clone(), template.spec.clone()))
+        };
+        let claims = |workload: &Self| -> Vec<_> {
+            let claims = workload.claims().into_iter();
+            claims.map(|claim| (claim.metadata.name, claim.metadata.labels, claim.spec)).collect()
+        };
+        pods(self) == pods(other) && claims(self) == claims(other)
+    }
+
     /// The claims it makes, with the labels that its controller gives them.
     pub fn claims(&self) -> Vec<Claim> {
         let mut claims = self.spec.volume_claim_templates.clone().unwrap_or_default();

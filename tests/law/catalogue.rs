@@ -1,1 +1,182 @@
+//! The built-in catalogue: every manifest can be read, and what it says agrees with facts that can be looked up.
 
+use domicile::catalogue;
+use domicile::engine::country::{Country, CountrySet};
+use domicile::engine::gazetteer::{Gazetteer, Zone};
+use domicile::engine::lawbook::Lawbook;
+use domicile::engine::place::Places;
+use domicile::interpret::read;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+fn gazetteer() -> Gazetteer {
+    let mut gazetteer = Gazetteer::default();
+    let builtin = crate::builtin();
+    for provider in &builtin.providers {
+        gazetteer.add_provider(provider.name_any(), read::provider(&provider.spec).unwrap());
+    }
+    for location in &builtin.locations {
+        let (names, places) = read::location(&location.name_any(), &location.spec).unwrap();
+        gazetteer.add_names(names, &places);
+    }
+    gazetteer
+}
+
+fn lawbook() -> Lawbook {
+    Lawbook::new(crate::builtin().blocs.iter().map(|bloc| read::bloc(&bloc.spec).unwrap()))
+}
+
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
+}
+
+fn only(code: &str) -> Places {
+    Places::known(CountrySet::only(country(code)))
+}
+
+fn at(instant: &str) -> Timestamp {
+    instant.parse().unwrap()
+}
+
+#[test]
+fn every_manifest_is_valid_by_the_rules_of_admission() {
+    let builtin = crate::builtin();
+    for bloc in &builtin.blocs {
+        assert_eq!(read::bloc(&bloc.spec).err(), None, "{}", bloc.name_any());
+    }
+    for location in &builtin.locations {
+        assert_eq!(read::location("", &location.spec).err(), None, "{}", location.name_any());
+    }
+    for provider in &builtin.providers {
+        assert!(read::provider(&provider.spec).is_ok(), "{}", provider.name_any());
+    }
+    for policy in &builtin.policies {
+        let now = at("2026-01-01T00:00:00Z");
+        assert_eq!(read::policy_problems(&policy.spec, &lawbook(), now), [], "{}", policy.name_any());
+    }
+}
+
+#[test]
+fn names_are_given_once() {
+    let builtin = crate::builtin();
+    let mut names: Vec<(&str, String)> = Vec::new();
+    names.extend(builtin.blocs.iter().map(|one| ("Bloc", one.name_any())));
+    names.extend(builtin.locations.iter().map(|one| ("Location", one.name_any())));
+    names.extend(builtin.providers.iter().map(|one| ("Provider", one.name_any())));
+    names.extend(builtin.policies.iter().map(|one| ("ResidencyPolicy", one.name_any())));
+    names.sort();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn every_region_resolves_to_what_its_location_says() {
+    let gazetteer = gazetteer();
+    for location in crate::builtin().locations {
+        let name = location.name_any();
+        let (names, places) = read::location(&name, &location.spec).unwrap();
+        for (provider, id) in names.regions {
+            assert!(gazetteer.has_provider(&provider), "{name}: no provider {provider}");
+            assert_eq!(gazetteer.region_of(&provider, &id), Some(&places), "{name}: {provider} {id}");
+        }
+    }
+}
+
+#[test]
+fn the_same_region_id_is_another_country_at_another_provider() {
+    let gazetteer = gazetteer();
+    for (provider, region, code) in [
+        ("aws", "eu-west-1", "IE"),
+        ("alibaba", "eu-west-1", "GB"),
+        ("aws", "eu-west-2", "GB"),
+        ("aws", "eu-central-1", "DE"),
+        ("aws", "eu-central-2", "CH"),
+        ("gcp", "europe-west2", "GB"),
+        ("gcp", "europe-west6", "CH"),
+        ("azure", "germanywestcentral", "DE"),
+        ("azure", "norwayeast", "NO"),
+        ("hetzner", "fsn1", "DE"),
+        ("hetzner", "hel1", "FI"),
+    ] {
+        assert_eq!(gazetteer.region_of(provider, region), Some(&only(code)), "{provider} {region}");
+    }
+    let both = only("IE").or(only("GB"));
+    assert_eq!(gazetteer.region("eu-west-1", &[]), both);
+    assert_eq!(gazetteer.region("eu-west-1", &["aws".to_owned()]), only("IE"));
+    assert!(gazetteer.region("nowhere-1", &[]).unproven.is_some());
+}
+
+#[test]
+fn zones_belong_to_their_region_and_outposts_to_nothing() {
+    let gazetteer = gazetteer();
+    assert_eq!(gazetteer.zone_of("aws", "eu-central-1a"), Zone::Of("eu-central-1".to_owned()));
+    assert_eq!(gazetteer.zone_of("gcp", "europe-west3-a"), Zone::Of("europe-west3".to_owned()));
+    assert_eq!(gazetteer.zone_of("hetzner", "fsn1-dc14"), Zone::Of("fsn1".to_owned()));
+    assert_eq!(gazetteer.zone_of("azure", "germanywestcentral-1"), Zone::Of("germanywestcentral".to_owned()));
+    assert_eq!(gazetteer.zone_of("azure", "0"), Zone::Nothing);
+    for outpost in ["us-east-1-scl-1a", "eu-central-1-ham-1a", "us-east-1-wl1-bos-wlz-1", "euc1-az1", "", "a"] {
+        assert_eq!(gazetteer.zone_of("aws", outpost), Zone::NotUnderstood, "{outpost}");
+        assert!(gazetteer.zone(outpost, &[]).unproven.is_some(), "{outpost}");
+    }
+}
+
+#[test]
+fn provider_ids_prove_what_they_name() {
+    let gazetteer = gazetteer();
+    let said = |id: &str| {
+        gazetteer.identify(id).map(|identity| (identity.provider, identity.zone.or(identity.region)))
+    };
+    let proves = |provider: &str, place: &str| Some((provider.to_owned(), Some(place.to_owned())));
+    assert_eq!(said("aws:///eu-central-1a/i-0123456789"), proves("aws", "eu-central-1a"));
+    assert_eq!(said("gce://project/europe-west3-a/node-1"), proves("gcp", "europe-west3-a"));
+    assert_eq!(said("hcloud://1234"), Some(("hetzner".to_owned(), None)));
+    assert_eq!(said("kwok://node-1"), None);
+    // The region in it is that of the control plane; the machine may stand anywhere.
+    assert_eq!(said("eks-hybrid:///eu-central-1/cluster/node"), None);
+}
+
+#[test]
+fn members_of_the_economic_area_count_from_their_day_in_brussels() {
+    let lawbook = lawbook();
+    let member = |code: &str, instant: &str| lawbook.bloc("EEA").unwrap().members(at(instant)).contains(country(code));
+    for (code, first) in [
+        ("DE", "1993-12-31T23:00:00Z"),
+        ("LI", "1995-04-30T22:00:00Z"),
+        ("PL", "2004-04-30T22:00:00Z"),
+        ("RO", "2007-07-31T22:00:00Z"),
+        ("HR", "2014-04-11T22:00:00Z"),
+    ] {
+        let before = at(first) - jiff::SignedDuration::from_secs(1);
+        assert!(member(code, first) && !member(code, &before.to_string()), "{code}");
+    }
+    assert!(member("GB", "2020-12-31T22:59:59Z"));
+    assert!(!member("GB", "2020-12-31T23:00:00Z"));
+    for code in ["IS", "LI", "NO", "AX", "RE"] {
+        assert!(member(code, "2026-01-01T00:00:00Z"), "{code}");
+    }
+    for code in ["CH", "GB", "GL", "US"] {
+        assert!(!member(code, "2026-01-01T00:00:00Z"), "{code}");
+    }
+}
+
+#[test]
+fn data_flows_freely_inside_the_economic_area_and_not_out_of_it() {
+    let lawbook = lawbook();
+    let now = at("2026-01-01T00:00:00Z");
+    let lawful = lawbook.lawful(country("DE"), now);
+    assert_eq!(lawful, *lawbook.bloc("EEA").unwrap().members(now));
+    assert_eq!(lawbook.lawful(country("US"), now), CountrySet::only(country("US")));
+    assert_eq!(lawbook.lawful(country("CH"), now), CountrySet::only(country("CH")));
+    assert!(lawbook.lawful(country("GB"), at("2020-06-01T00:00:00Z")).contains(country("DE")));
+    // Before the Directive had to be applied, membership alone freed nothing.
+    assert_eq!(lawbook.lawful(country("DE"), at("1998-10-23T12:00:00Z")), CountrySet::only(country("DE")));
+}
+
+#[test]
+fn every_file_is_read() {
+    let files = catalogue::files();
+    let documents = files.iter().map(|(_, text)| text.matches("\nkind: ").count()).sum::<usize>();
+    let builtin = crate::builtin();
+    let read = builtin.blocs.len() + builtin.locations.len() + builtin.providers.len() + builtin.policies.len();
+    assert_eq!(read, documents);
+}

@@ -9,17 +9,26 @@ mod properties;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use cases::{Case, Expect, Layer};
+use domicile::catalogue::Catalogue;
+use domicile::engine::explain;
 use domicile::engine::verdict::Action;
 use domicile::index::Index;
 use domicile::interpret::{self, Judgement};
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// The built-in catalogue, read once.
+fn builtin() -> Catalogue {
+    static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| domicile::catalogue::load().unwrap());
+    BUILTIN.clone()
+}
+
 fn judge(case: &Case) -> Result<Judgement, String> {
     let now = case.now.unwrap_or_else(Timestamp::now);
-    let mut index = Index::new(domicile::catalogue::load().unwrap());
+    let mut index = Index::new(builtin());
     case.apply_world(&mut index);
     let world = index.refresh(now);
     let texts = case.texts();
@@ -44,17 +53,12 @@ fn differences(case: &Case, judgement: &Judgement) -> String {
     if verdict.only_unproven() != *unproven {
         differs("unproven", unproven.to_string(), verdict.only_unproven().to_string());
     }
-    let said: Vec<String> =
-        verdict.findings.iter().map(|finding| format!("{}; {}", finding.message, finding.remedy)).collect();
+    let said = explain::lines(&verdict.findings);
     if let Some(part) = message.as_ref().filter(|part| !said.iter().any(|one| one.contains(*part))) {
         differs("message", format!("{part:?}"), format!("{said:#?}"));
     }
-    let warned: Vec<&str> = judgement
-        .warnings
-        .iter()
-        .map(String::as_str)
-        .chain(verdict.warnings().map(|finding| finding.message.as_str()))
-        .collect();
+    let mut warned = explain::lines(verdict.warnings());
+    warned.extend(judgement.warnings.iter().cloned());
     if let Some(part) = warnings.as_ref().filter(|part| !warned.iter().any(|one| one.contains(*part))) {
         differs("warnings", format!("{part:?}"), format!("{warned:?}"));
     }

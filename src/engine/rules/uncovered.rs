@@ -2,7 +2,10 @@
 //! Why: data that no policy covers is protected by nobody; silence would look like approval.
 //! Example: the built-in policy was replaced by one that covers other origins only.
 
+use std::sync::Arc;
+
 use super::{Judged, Rule};
+use crate::engine::data::Data;
 use crate::engine::explain;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::Finding;
@@ -10,10 +13,16 @@ use crate::engine::verdict::Finding;
 pub static RULE: Rule = Rule { id: "RES-UNCOVERED", demands: "a ResidencyPolicy covers the data for the act", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
-    if !judged.bindings.is_empty() || judged.has_unknown_origin() {
+    let placement = judged.placement;
+    let covered = |data: &&Arc<Data>| {
+        let mut policies = judged.policies.iter();
+        policies.any(|policy| policy.allowed(placement.act, data, judged.lawbook, judged.now).is_some())
+    };
+    // That a policy covers some of the data does not excuse the rest.
+    let uncovered: Vec<Arc<Data>> = placement.data.iter().filter(|data| !covered(data)).cloned().collect();
+    if uncovered.is_empty() || judged.has_unknown_origin() {
         return Vec::new();
     }
-    let placement = judged.placement;
     vec![Finding {
         rule: RULE.id,
         mode: Mode::Warn,
@@ -22,7 +31,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         field: placement.field.clone(),
         message: format!(
             "no ResidencyPolicy says where {} may be used to {} it",
-            explain::data(&placement.data),
+            explain::data(&uncovered),
             placement.act.verb()
         ),
         remedy: format!("add spec.residence.{:?} to a policy that covers this data", placement.act),
