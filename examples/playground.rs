@@ -72,7 +72,7 @@ fn play(arguments: &[std::borrow::Cow<'_, str>]) -> Result<ExitCode> {
     if !held {
         show_log(&story);
     }
-    println!("\nThe story took {:.0} s.", started.elapsed().as_secs_f64());
+    story.terminal.line(&format!("The story took {:.0} s.", started.elapsed().as_secs_f64()));
     if !exit {
         stay(&story)?;
     }
@@ -90,13 +90,19 @@ fn stay(story: &Story) -> Result<()> {
     let plane = story.cluster.plane();
     let kubectl = plane.kubectl().get_program().to_string_lossy().into_owned();
     story.terminal.heading("The cluster stays up until Ctrl-C");
-    println!("In another terminal, in {}:\n", checkout().display());
-    println!("export KUBECONFIG={}", plane.kubeconfig().display());
-    println!("alias kubectl={kubectl}\n");
-    println!("kubectl get domicile -A");
-    println!("kubectl -n cx-de describe datastore survey-responses");
-    println!("kubectl apply -f examples/refused/");
-    println!("kubectl -n cx-de get pods -o wide");
+    for line in [
+        format!("In another terminal, in {}:", checkout().display()),
+        String::new(),
+        format!("export KUBECONFIG={}", plane.kubeconfig().display()),
+        format!("alias kubectl={kubectl}"),
+        String::new(),
+        "kubectl get domicile -A".to_owned(),
+        "kubectl describe datastore -n cx-de survey-responses".to_owned(),
+        "kubectl apply -f examples/refused/".to_owned(),
+        "kubectl get pods -n cx-de -o wide".to_owned(),
+    ] {
+        story.terminal.line(&line);
+    }
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?

@@ -57,6 +57,7 @@ pub struct Binding<'a> {
 /// otherwise the request is refused. Policies that warn or audit are judged against the outcome of that.
 pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::allow();
+    let mut all = Vec::with_capacity(facts.placements.len());
     for (position, placement) in facts.placements.iter().enumerate() {
         if placement.data.is_empty() {
             continue;
@@ -64,7 +65,18 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
         if verdict.holds_until.is_none() {
             verdict.holds_until = lawbook.next_change(now);
         }
-        judge(position, placement, lawbook, policies, now, &mut verdict);
+        all.push(judge(position, placement, lawbook, policies, now, &mut verdict));
+    }
+    let pinned = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
+        Change::PinNodes { countries, .. } => Some(*countries),
+        Change::Take { .. } => None,
+    });
+    let pinned = pinned.reduce(|all, one| all.intersection(&one));
+    for mut judged in all {
+        if let Some(pinned) = &pinned {
+            judged.pinned_by_another(pinned);
+        }
+        verdict.findings.extend(rules::ALL.iter().flat_map(|rule| (rule.check)(&judged)));
     }
     verdict.findings.extend(rules::contradiction(facts, &verdict.rewrites));
     if verdict.refusals().next().is_some() {
@@ -83,27 +95,18 @@ pub fn bindings<'a>(
     policies: &'a Policies,
     now: Timestamp,
 ) -> Vec<Binding<'a>> {
-    policies
-        .iter()
-        .filter_map(|policy| {
-            let allowed = placement
-                .data
-                .iter()
-                .filter_map(|data| policy.allowed(placement.act, data, lawbook, now))
-                .reduce(|all, one| all.intersection(&one))?;
-            Some(Binding { policy, allowed })
-        })
-        .collect()
+    let limits = policies.limits(placement.act, &placement.data, lawbook, now);
+    limits.into_iter().map(|(policy, allowed)| Binding { policy, allowed }).collect()
 }
 
-fn judge(
+fn judge<'a>(
     position: usize,
-    placement: &Placement,
-    lawbook: &Lawbook,
-    policies: &Policies,
+    placement: &'a Placement,
+    lawbook: &'a Lawbook,
+    policies: &'a Policies,
     now: Timestamp,
     verdict: &mut Verdict,
-) {
+) -> Judged<'a> {
     let bindings = bindings(placement, lawbook, policies, now);
     let enforcing = || bindings.iter().filter(|binding| binding.policy.mode == Mode::Enforce);
     let enforced = enforcing().fold(CountrySet::FULL, |all, binding| all.intersection(&binding.allowed));
@@ -117,8 +120,7 @@ fn judge(
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    let judged = Judged { placement, bindings: &bindings, enforced, places, policies, lawbook, now };
-    verdict.findings.extend(rules::ALL.iter().flat_map(|rule| (rule.check)(&judged)));
+    Judged { placement, bindings, enforced, places, policies, lawbook, now }
 }
 
 /// The change that brings a placement inside `enforced`, if it takes one, and where it would be then.

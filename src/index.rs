@@ -146,6 +146,8 @@ pub struct Index {
     claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
     pods: BTreeMap<Name, PodState>,
     lineage: Lineage,
+    /// Until when the policies' words are worked out ahead.
+    prepared_until: Option<Timestamp>,
     stale: Stale,
     stale_namespaces: BTreeSet<String>,
     world: Arc<World>,
@@ -169,6 +171,7 @@ impl Index {
             claims: BTreeMap::new(),
             pods: BTreeMap::new(),
             lineage: Lineage::default(),
+            prepared_until: None,
             stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true },
             stale_namespaces: BTreeSet::new(),
             world: Arc::default(),

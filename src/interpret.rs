@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL};
 use crate::engine::data::{Data, Source};
@@ -71,14 +72,50 @@ pub struct Judgement {
     pub warnings: Vec<String>,
     /// Whose data is concerned.
     pub sources: Vec<Source>,
+    /// What is known of a pod or claim beside its name.
+    pub origin: ObjectOrigin,
+}
+
+/// Where an object comes from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectOrigin {
+    /// The start of its name, while the server still has to make up the rest.
+    pub generate_name: Option<String>,
+    /// The controller that made it.
+    pub owner: Option<OwnerReference>,
+}
+
+impl ObjectOrigin {
+    fn of(metadata: &ObjectMeta) -> Self {
+        let owners = metadata.owner_references.iter().flatten();
+        Self {
+            generate_name: metadata.generate_name.clone(),
+            owner: owners.into_iter().find(|owner| owner.controller == Some(true)).cloned(),
+        }
+    }
 }
 
 impl Judgement {
     fn new(verdict: Verdict) -> Self {
-        Self { verdict, patch: Vec::new(), warnings: Vec::new(), sources: Vec::new() }
+        Self { verdict, patch: Vec::new(), warnings: Vec::new(), sources: Vec::new(), origin: ObjectOrigin::default() }
+    }
+
+    /// Notes where the object comes from, for those who are told; nobody is told of what simply passes.
+    fn with_origin(mut self, metadata: &ObjectMeta) -> Self {
+        if self.is_worth_telling() {
+            self.origin = ObjectOrigin::of(metadata);
+        }
+        self
+    }
+
+    fn is_worth_telling(&self) -> bool {
+        self.verdict.action != Action::Allow || !self.verdict.findings.is_empty()
     }
 
     fn with_sources(mut self, facts: &Facts) -> Self {
+        if !self.is_worth_telling() {
+            return self;
+        }
         self.sources = facts.placements.iter().flat_map(|one| &one.data).map(|data| data.via.clone()).collect();
         self.sources.sort_unstable();
         self.sources.dedup();
@@ -119,27 +156,26 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
         let known = world.namespaces.get(request.namespace);
         known.ok_or_else(|| JudgeError::UnknownNamespace(request.namespace.to_owned()))
     };
-    let old = |one: Option<&str>| one.filter(|_| request.operation == Operation::Update).map(str::to_owned);
+    let old = request.old.filter(|_| request.operation == Operation::Update);
     match (request.group, request.kind) {
         ("", "Pod") => {
-            let pod = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old(request.old).map(|old| serde_json::from_str(&old)).transpose().map_err(unreadable)?;
-            Ok(judge_pod(world, namespace()?, &pod, old.as_ref(), now))
+            let pod: Pod = serde_json::from_str(request.object).map_err(unreadable)?;
+            let old = old.map(serde_json::from_str).transpose().map_err(unreadable)?;
+            let judgement = judge_pod(world, namespace()?, &pod, old.as_ref(), now);
+            Ok(judgement.with_origin(&pod.metadata))
         }
         ("", "PersistentVolumeClaim") => {
-            let claim = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old(request.old).map(|old| serde_json::from_str(&old)).transpose().map_err(unreadable)?;
-            Ok(judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now))
+            let claim: Claim = serde_json::from_str(request.object).map_err(unreadable)?;
+            let old = old.map(serde_json::from_str).transpose().map_err(unreadable)?;
+            let judgement = judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now);
+            Ok(judgement.with_origin(&claim.metadata))
         }
-        ("", "Namespace") => {
-            let old = old(request.old);
-            Ok(judge_namespace(request.object, old.as_deref()).map_err(unreadable)?)
-        }
+        ("", "Namespace") => Ok(judge_namespace(request.object, old.as_deref()).map_err(unreadable)?),
         (group, kind) => {
             let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
             let Some(known) = known else { return Ok(Judgement::new(Verdict::allow())) };
             let workload: Workload = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old(request.old).map(|old| serde_json::from_str::<Workload>(&old)).transpose();
+            let old = old.map(serde_json::from_str::<Workload>).transpose();
             // Scaling, pausing and annotating change nothing that is judged, and pass on a workload that is wrong.
             if old.map_err(unreadable)?.is_some_and(|old| old.makes_the_same(&workload)) {
                 return Ok(Judgement::new(Verdict::allow()));
@@ -158,9 +194,8 @@ pub fn is_namespaced(kind: &str) -> bool {
 static NO_LABELS: Labels = Labels::new();
 
 fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&Pod>, now: Timestamp) -> Judgement {
-    let view = |pod: &'_ Pod| pod.metadata.labels.clone().unwrap_or_default();
-    let labels = view(pod);
-    let now_view = PodView { labels: &labels, spec: &pod.spec, path: "spec" };
+    let labels = pod.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+    let now_view = PodView { labels, spec: &pod.spec, path: "spec" };
     let Some(old) = old else {
         let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
@@ -169,9 +204,9 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     };
     // An existing pod keeps its affinity, so only what changes whose data it touches is judged; everything else
     // passes, also on a pod that was wrong already.
-    let old_labels = view(old);
-    let before = scope::of_pod(namespace, &old_labels, &old.spec).data;
-    let after = scope::of_pod(namespace, &labels, &pod.spec).data;
+    let old_labels = old.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+    let before = scope::of_pod(namespace, old_labels, &old.spec).data;
+    let after = scope::of_pod(namespace, labels, &pod.spec).data;
     if let Some(finding) = left(world, &before, &after, now) {
         let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
         return Judgement::new(verdict);
@@ -332,13 +367,16 @@ fn judge_namespace(object: &str, old: Option<&str>) -> Result<Judgement, serde_j
     };
     let value = label(object)?;
     let unchanged = old.map(label).transpose()?.is_some_and(|old| old == value);
-    let problem = value.filter(|_| !unchanged).and_then(|value| scope::labelled(&value, Source::Label).unknown_origin).map(|reason| {
-        own::finding(read::Problem {
-            field: format!("metadata.labels[{ORIGIN_LABEL}]"),
-            message: reason,
-            remedy: "use two-letter country codes in capitals, several joined by _".to_owned(),
-        })
-    });
+    let problem = value
+        .filter(|_| !unchanged)
+        .and_then(|value| scope::labelled(&value, Source::Label).unknown_origin)
+        .map(|reason| {
+            own::finding(read::Problem {
+                field: format!("metadata.labels[{ORIGIN_LABEL}]"),
+                message: reason,
+                remedy: "use two-letter country codes in capitals, several joined by _".to_owned(),
+            })
+        });
     let findings: Vec<Finding> = problem.into_iter().collect();
     let action = if findings.is_empty() { Action::Allow } else { Action::Refuse };
     Ok(Judgement::new(Verdict { action, findings, ..Verdict::allow() }))

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use crate::controllers::events::Draft;
+use crate::controllers::events::{Admission, Draft, Message};
 use crate::index::{Index, Object};
 use crate::interpret::world::World;
 use crate::telemetry::Metrics;
@@ -19,7 +19,7 @@ pub struct Shared {
     index: Mutex<Index>,
     world: ArcSwap<World>,
     generation: watch::Sender<u64>,
-    events: mpsc::Sender<Draft>,
+    events: mpsc::Sender<Message>,
     synced: AtomicBool,
     ready: AtomicBool,
     enforced: ArcSwap<BTreeSet<String>>,
@@ -32,7 +32,7 @@ const EVENTS_WAITING: usize = 1024;
 
 impl Shared {
     /// The state around an index, and the end at which events come out.
-    pub fn new(mut index: Index) -> (Arc<Self>, mpsc::Receiver<Draft>) {
+    pub fn new(mut index: Index) -> (Arc<Self>, mpsc::Receiver<Message>) {
         let (events, drafts) = mpsc::channel(EVENTS_WAITING);
         let world = index.refresh(Timestamp::now());
         let shared = Self {
@@ -79,8 +79,18 @@ impl Shared {
 
     /// Hands an event to whoever writes events, or drops it when too many wait.
     pub fn tell(&self, draft: Draft) {
-        if self.events.try_send(draft).is_err() {
-            self.metrics.events_dropped.inc();
+        self.send(|| Message::Event(Box::new(draft)));
+    }
+
+    /// The same for an admission, which costs nothing more when too many wait.
+    pub fn tell_of_admission(&self, admission: impl FnOnce() -> Admission) {
+        self.send(|| Message::Admission(Box::new(admission())));
+    }
+
+    fn send(&self, message: impl FnOnce() -> Message) {
+        match self.events.try_reserve() {
+            Ok(place) => place.send(message()),
+            Err(_) => drop(self.metrics.events_dropped.inc()),
         }
     }
 

@@ -146,7 +146,7 @@ fn words(line: &str) -> Vec<String> {
             ' ' if !quoted => words.push(String::new()),
             letter => {
                 if let Some(word) = words.last_mut() {
-                    word.push(letter)
+                    word.push(letter);
                 }
             }
         }

@@ -92,9 +92,9 @@ impl Story {
         }
         // The account comes a moment after its namespace, and without it pods are refused.
         eventually(|| {
-            let accounts =
-                self.cluster.must("get serviceaccounts -A -o name --field-selector metadata.name=default")?;
-            Ok(accounts.lines().count() >= NAMESPACES)
+            let count = |line: &str| anyhow::Ok(self.cluster.must(line)?.lines().count());
+            let accounts = count("get serviceaccounts -A -o name --field-selector metadata.name=default")?;
+            Ok(accounts == count("get namespaces -o name")?)
         })?;
         self.show("apply -f examples/stack/90-web-shop.yaml -f examples/playground/legacy.yaml")?;
         self.spec_of_probe()
@@ -184,12 +184,13 @@ impl Story {
 
     fn refusals(&mut self) -> Result<()> {
         self.terminal.heading("What is refused");
-        let mut files: Vec<_> = fs::read_dir(checkout().join("examples/refused"))?
+        let folder = checkout().join("examples/refused");
+        let mut files: Vec<_> = fs::read_dir(&folder)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect::<Result<_>>()?;
         files.sort();
-        for file in files.iter().filter(|file| file.ends_with(".yaml")) {
-            let text = fs::read_to_string(checkout().join("examples/refused").join(file))?;
+        for file in files {
+            let text = fs::read_to_string(folder.join(&file))?;
             let mut comments = text.lines().map_while(|line| line.strip_prefix("# "));
             let wrong = comments.next().context("a manifest has no comment")?;
             self.terminal.say(wrong);
@@ -336,10 +337,9 @@ impl Story {
 
     fn bystander(&mut self, before: &Value) -> Result<()> {
         self.terminal.heading("Who has no personal data notices nothing");
-        let command = "create --dry-run=server -o json -f examples/playground/probe.yaml";
-        self.terminal.command(&format!("kubectl {command}"));
+        self.terminal.say("Of this pod the API server makes what it made of it before Domicile came:");
+        self.terminal.command("kubectl create --dry-run=server -o json -f examples/playground/probe.yaml | jq .spec");
         let same = self.spec_of_probe()? == *before;
-        self.terminal.output("the specification is the one that it was before Domicile came");
         self.terminal.expect("a pod of the shop is not changed by a byte", same);
         Ok(())
     }
@@ -402,8 +402,6 @@ struct Placed {
 const DISPUTED: &str = "fra-3";
 const OWN_RACK: &str = "dc1-rack7";
 const LEGACY: &str = "legacy-report";
-/// The control plane's four, the operator's own, and those of the stack.
-const NAMESPACES: usize = 11;
 
 /// The countries to which a pod is pinned, as its specification says.
 fn pinned(spec: &Value) -> String {

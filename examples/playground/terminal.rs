@@ -1,10 +1,11 @@
 //! What the story looks like, and whether it came out as told.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Stdout, Write as _};
 
 /// Standard output, and the list of expectations.
 #[derive(Debug)]
 pub struct Terminal {
+    out: Stdout,
     colour: bool,
     held: usize,
     failed: Vec<String>,
@@ -21,8 +22,10 @@ enum Style {
 
 impl Terminal {
     pub fn new() -> Self {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { colour, held: 0, failed: Vec::new() }
+        let out = io::stdout();
+        // https://no-color.org: any value but an empty one.
+        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { out, colour, held: 0, failed: Vec::new() }
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
@@ -39,15 +42,16 @@ impl Terminal {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// A line as it is.
     // A closed pipe (`| head`) is no reason to fail in the midst of it.
-    fn line(text: &str) {
-        let _ = writeln!(io::stdout(), "{text}");
+    pub fn line(&self, text: &str) {
+        let _ = writeln!(&self.out, "{text}");
     }
 
     /// A chapter.
     pub fn heading(&self, text: &str) {
-        Self::line("");
-        Self::line(&self.paint(Style::Bold, &format!("== {text}")));
+        self.line("");
+        self.line(&self.paint(Style::Bold, &format!("== {text}")));
     }
 
     /// A sentence of the story.
@@ -62,14 +66,16 @@ impl Terminal {
                 None => lines.push(word.to_owned()),
             }
         }
-        Self::line("");
-        lines.iter().for_each(|line| Self::line(line));
-        Self::line("");
+        self.line("");
+        for line in &lines {
+            self.line(line);
+        }
+        self.line("");
     }
 
     /// A command as one would type it.
     pub fn command(&self, command: &str) {
-        Self::line(&self.paint(Style::Bold, &format!("$ {command}")));
+        self.line(&self.paint(Style::Bold, &format!("$ {command}")));
     }
 
     /// What a program printed. Errors come last, and may have several lines.
@@ -82,7 +88,7 @@ impl Terminal {
                 line if line.starts_with("Warning:") => self.paint(Style::Yellow, line),
                 line => line.to_owned(),
             };
-            Self::line(&format!("  {line}"));
+            self.line(&format!("  {line}"));
         }
     }
 
@@ -91,9 +97,9 @@ impl Terminal {
         let what = what.into();
         if holds {
             self.held += 1;
-            Self::line(&self.paint(Style::Dim, &format!("  ok: {what}")));
+            self.line(&self.paint(Style::Dim, &format!("  ok: {what}")));
         } else {
-            Self::line(&self.paint(Style::Red, &format!("  NOT AS EXPECTED: {what}")));
+            self.line(&self.paint(Style::Red, &format!("  NOT AS EXPECTED: {what}")));
             self.failed.push(what);
         }
     }
@@ -102,13 +108,13 @@ impl Terminal {
     pub fn conclude(&self) -> bool {
         self.heading("Result");
         if self.failed.is_empty() {
-            Self::line(&self.paint(Style::Green, &format!("All {} expectations held.", self.held)));
+            self.line(&self.paint(Style::Green, &format!("All {} expectations held.", self.held)));
             return true;
         }
         let all = self.held + self.failed.len();
-        Self::line(&self.paint(Style::Red, &format!("{} of {all} expectations did not hold:", self.failed.len())));
+        self.line(&self.paint(Style::Red, &format!("{} of {all} expectations did not hold:", self.failed.len())));
         for what in &self.failed {
-            Self::line(&format!("  - {what}"));
+            self.line(&format!("  - {what}"));
         }
         false
     }

@@ -1,17 +1,18 @@
 //! Events: what admission and controllers have to tell, written by one task (client).
 
+use std::sync::Arc;
+
 use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, VERSION};
 use crate::engine::data::Source;
 use crate::engine::explain;
-use crate::interpret::{Judgement, Request};
+use crate::interpret::Judgement;
 use crate::state::Shared;
 use crate::webhook::admit;
 
@@ -32,21 +33,51 @@ pub struct Draft {
     pub note: String,
 }
 
+/// What somebody has to tell.
+#[derive(Debug)]
+pub enum Message {
+    /// An event as it will be written.
+    Event(Box<Draft>),
+    /// An admission; its events are worded here, where nobody waits.
+    Admission(Box<Admission>),
+}
+
+/// A placement that was refused or rewritten.
+#[derive(Debug)]
+pub struct Admission {
+    /// Kind of the object.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it was refused.
+    pub refused: bool,
+    /// What was decided.
+    pub judgement: Judgement,
+}
+
 /// Writes events until nobody can send any more.
-pub async fn run(client: Client, mut drafts: mpsc::Receiver<Draft>) {
+pub async fn run(client: Client, shared: Arc<Shared>, mut messages: mpsc::Receiver<Message>) {
     let reporter =
         Reporter { controller: "domicile.dev/operator".to_owned(), instance: std::env::var("POD_NAME").ok() };
     let recorder = Recorder::new(client, reporter);
-    while let Some(Draft { regarding, related, warning, action, reason, note }) = drafts.recv().await {
-        let event = Event {
-            type_: if warning { EventType::Warning } else { EventType::Normal },
-            reason: reason.to_owned(),
-            note: Some(clip(note)),
-            action: action.to_owned(),
-            secondary: related,
+    while let Some(message) = messages.recv().await {
+        let drafts = match message {
+            Message::Event(draft) => vec![*draft],
+            Message::Admission(admission) => of_admission(&shared, &admission),
         };
-        if let Err(error) = recorder.publish(&event, &regarding).await {
-            tracing::warn!(reason, error = %chain(&error), "failed to write an event");
+        for Draft { regarding, related, warning, action, reason, note } in drafts {
+            let event = Event {
+                type_: if warning { EventType::Warning } else { EventType::Normal },
+                reason: reason.to_owned(),
+                note: Some(clip(note)),
+                action: action.to_owned(),
+                secondary: related,
+            };
+            if let Err(error) = recorder.publish(&event, &regarding).await {
+                tracing::warn!(reason, error = %chain(&error), "failed to write an event");
+            }
         }
     }
 }
@@ -64,35 +95,39 @@ fn clip(note: String) -> String {
     format!("{}…", &note[..end])
 }
 
-/// Tells the stores and the owner of an object what admission did with it.
-pub fn of_admission(shared: &Shared, request: &Request<'_>, judgement: &Judgement, refused: bool) {
-    // A data set may stand in many stores; telling the first few is enough to find the others.
+/// What the stores and the owner of an object are told of what admission did with it.
+fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
+    // Data may stand in many stores; telling the first few is enough to find the others.
     const TOLD: usize = 5;
-    let owner = owner(request);
-    let subject = admit::subject(request);
-    let note = if refused {
+    let Admission { kind, namespace, name, refused, judgement } = admission;
+    let subject = admit::subject(kind, namespace, name, judgement.origin.generate_name.as_deref());
+    let note = if *refused {
         let first = explain::lines(judgement.verdict.refusals()).into_iter().next();
         format!("{subject}: {}", first.unwrap_or_else(|| "it is not pinned".to_owned()))
     } else {
         let changed: Vec<String> = judgement.patch.iter().map(change).collect();
         format!("{subject} is kept inside: {}", changed.join(", "))
     };
+    let owner = judgement.origin.owner.as_ref().map(|owner| ObjectReference {
+        api_version: Some(owner.api_version.clone()),
+        kind: Some(owner.kind.clone()),
+        name: Some(owner.name.clone()),
+        namespace: Some(namespace.clone()),
+        uid: Some(owner.uid.clone()),
+        ..ObjectReference::default()
+    });
     let draft = |regarding, related| Draft {
         regarding,
         related,
-        warning: refused,
+        warning: *refused,
         action: "Admission",
-        reason: if refused { "PlacementRefused" } else { "PlacementRewritten" },
+        reason: if *refused { "PlacementRefused" } else { "PlacementRewritten" },
         note: note.clone(),
     };
-    for source in judgement.sources.iter().take(TOLD) {
-        if let Some(regarding) = reference(shared, source) {
-            shared.tell(draft(regarding, owner.clone()));
-        }
-    }
-    if let Some(owner) = owner {
-        shared.tell(draft(owner, None));
-    }
+    let sources = judgement.sources.iter().take(TOLD).filter_map(|source| reference(shared, source));
+    let mut drafts: Vec<Draft> = sources.map(|regarding| draft(regarding, owner.clone())).collect();
+    drafts.extend(owner.clone().map(|owner| draft(owner, None)));
+    drafts
 }
 
 /// A change in words: where, and what.
@@ -101,30 +136,6 @@ fn change(operation: &PatchOperation) -> String {
         PatchOperation::Add(add) => format!("{} = {}", add.path, add.value),
         other => other.path().to_string(),
     }
-}
-
-/// Who made the object, or for an existing one the object itself.
-fn owner(request: &Request<'_>) -> Option<ObjectReference> {
-    #[derive(Deserialize)]
-    struct Owned {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        #[serde(default)]
-        owner_references: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference>,
-    }
-    let owned: Owned = serde_json::from_str(request.object).ok()?;
-    let owner = owned.metadata.owner_references.into_iter().find(|owner| owner.controller == Some(true))?;
-    Some(ObjectReference {
-        api_version: Some(owner.api_version),
-        kind: Some(owner.kind),
-        name: Some(owner.name),
-        namespace: Some(request.namespace.to_owned()),
-        uid: Some(owner.uid),
-        ..ObjectReference::default()
-    })
 }
 
 /// What declared the data.

@@ -48,7 +48,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
     let client = Client::try_from(config).context("failed to set up the client")?;
     let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
-    let (shared, drafts) = Shared::new(Index::new(catalogue));
+    let (shared, messages) = Shared::new(Index::new(catalogue));
 
     let names = certificate_names(&options.address)?;
     let identity = tls::issue(&names, Timestamp::now(), CERTIFICATE_DAYS)?;
@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let controllers = async {
         tokio::join!(
             watch::all(client.clone(), shared.clone()),
-            events::run(client.clone(), drafts),
+            events::run(client.clone(), shared.clone(), messages),
             nodes::run(client.clone(), shared.clone(), options.label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             registered(client.clone(), shared.clone(), inputs.clone(), rustls, names),

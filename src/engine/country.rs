@@ -173,13 +173,20 @@ impl CountrySet {
 
     /// The countries in alphabetical order. Of the full set: every two-letter code.
     pub fn iter(&self) -> impl Iterator<Item = Country> + use<> {
-        let words = self.0;
-        (0..CODES).filter(move |index| words[index / 64] & (1 << (index % 64)) != 0).map(Country::from_index)
+        self.0.into_iter().enumerate().flat_map(|(position, word)| {
+            // Clears the lowest bit at each step, so that the cost is one step a country.
+            std::iter::successors(Some(word), |rest| (*rest != 0).then(|| rest & (rest - 1)))
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| position * 64 + rest.trailing_zeros() as usize)
+                .filter(|index| *index < CODES)
+                .map(Country::from_index)
+        })
     }
 
     /// The only country of the set, if there is exactly one.
     pub fn single(&self) -> Option<Country> {
-        if self.len() == 1 { self.iter().next() } else { None }
+        let mut countries = self.iter();
+        countries.next().filter(|_| countries.next().is_none())
     }
 }
 

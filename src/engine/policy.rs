@@ -1,5 +1,7 @@
 //! The owner's rules, and what each allows for which data.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,17 +77,6 @@ impl Term {
             other => Country::parse(other).map_or_else(|_| Self::Bloc(other.to_owned()), Self::Country),
         }
     }
-
-    /// The countries that this term names for data of `origin` at `now`. A bloc that the lawbook does not know names
-    /// none: a word that nobody understands must not allow anything.
-    pub fn countries(&self, origin: Country, lawbook: &Lawbook, now: Timestamp) -> CountrySet {
-        match self {
-            Self::Origin => CountrySet::only(origin),
-            Self::Law => lawbook.lawful(origin, now),
-            Self::Country(country) => CountrySet::only(*country),
-            Self::Bloc(code) => lawbook.bloc(code).map_or(CountrySet::EMPTY, |bloc| *bloc.members(now)),
-        }
-    }
 }
 
 /// A policy, read and ready to decide.
@@ -114,16 +105,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether the policy covers data of this origin.
-    pub fn covers_origin(&self, origin: Country, lawbook: &Lawbook, now: Timestamp) -> bool {
-        self.origins.is_empty()
-            || self.origins.iter().any(|term| match term {
-                // A word that the lawbook does not know covers everything: the policy then binds more, never less.
-                Term::Bloc(code) => lawbook.bloc(code).is_none_or(|bloc| bloc.members(now).contains(origin)),
-                term => term.countries(origin, lawbook, now).contains(origin),
-            })
-    }
-
     /// Whether the policy covers any of these categories.
     pub fn covers_categories(&self, categories: &[String]) -> bool {
         self.categories.is_empty()
@@ -133,49 +114,177 @@ impl Policy {
 
     /// What this policy allows for the act and the data at `now`; none where it does not cover them.
     pub fn allowed(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
-        let terms = self.residence[act.index()].as_ref()?;
-        if !self.covers_categories(&data.categories) {
+        Resolved::new(self, lawbook, now).allowed(self, act, data, lawbook, now)
+    }
+}
+
+/// A policy's words as sets of countries, at one time under one lawbook.
+#[derive(Debug, Clone)]
+struct Resolved {
+    /// Origins that it covers.
+    covers: CountrySet,
+    /// For each act what may be where.
+    acts: [Option<Allowance>; Act::ALL.len()],
+}
+
+/// A list of places.
+#[derive(Debug, Clone, Copy, Default)]
+struct Allowance {
+    /// Countries and blocs.
+    fixed: CountrySet,
+    /// The data's own origin.
+    origin: bool,
+    /// Wherever law lets it go.
+    law: bool,
+}
+
+impl Resolved {
+    fn new(policy: &Policy, lawbook: &Lawbook, now: Timestamp) -> Self {
+        let mut covers = if policy.origins.is_empty() { CountrySet::FULL } else { CountrySet::EMPTY };
+        for term in &policy.origins {
+            covers = covers.union(&match term {
+                Term::Country(country) => CountrySet::only(*country),
+                // A word that the lawbook does not know covers everything: the policy then binds more, never less.
+                Term::Bloc(code) => lawbook.bloc(code).map_or(CountrySet::FULL, |bloc| *bloc.members(now)),
+                Term::Origin | Term::Law => CountrySet::FULL,
+            });
+        }
+        let allowance = |terms: &Vec<Term>| {
+            let mut allowance = Allowance::default();
+            for term in terms {
+                match term {
+                    Term::Origin => allowance.origin = true,
+                    Term::Law => allowance.law = true,
+                    Term::Country(country) => allowance.fixed.insert(*country),
+                    // A bloc that the lawbook does not know names no country: a word that nobody understands must not
+                    // allow anything.
+                    Term::Bloc(code) => {
+                        if let Some(bloc) = lawbook.bloc(code) {
+                            allowance.fixed = allowance.fixed.union(bloc.members(now));
+                        }
+                    }
+                }
+            }
+            allowance
+        };
+        Self { covers, acts: policy.residence.each_ref().map(|terms| terms.as_ref().map(allowance)) }
+    }
+
+    fn allowed(&self, policy: &Policy, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
+        let Allowance { fixed, origin: own, law } = self.acts[act.index()].as_ref()?;
+        if !policy.covers_categories(&data.categories) {
             return None;
         }
         if data.unknown_origin.is_some() {
             return Some(CountrySet::EMPTY);
         }
         let mut allowed: Option<CountrySet> = None;
-        for origin in data.origins.iter().filter(|origin| self.covers_origin(*origin, lawbook, now)) {
-            let named =
-                terms.iter().fold(CountrySet::EMPTY, |named, term| named.union(&term.countries(origin, lawbook, now)));
+        for origin in data.origins.intersection(&self.covers).iter() {
+            let mut named = *fixed;
+            if *own {
+                named.insert(origin);
+            }
+            if *law {
+                named = named.union(&lawbook.lawful(origin, now));
+            }
             allowed = Some(allowed.map_or(named, |before| before.intersection(&named)));
         }
         allowed
     }
 }
 
-/// Whether a category is the rule's own or one below it: fideslang keys nest by dots.
-fn is_within(category: &str, rule: &str) -> bool {
-    category.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+/// All policies, in the order of their names, so that the order in which they arrived never matters.
+#[derive(Debug, Clone, Default)]
+pub struct Policies {
+    list: Vec<Policy>,
+    prepared: Option<Prepared>,
 }
 
-/// All policies, in the order of their names, so that the order in which they arrived never matters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policies(Vec<Policy>);
+/// What the policies' words mean, worked out ahead for a time in which no law changes. It only saves work: a decision
+/// under another lawbook or at another time works it out anew.
+#[derive(Debug, Clone)]
+struct Prepared {
+    lawbook: Arc<Lawbook>,
+    from: Timestamp,
+    until: Option<Timestamp>,
+    resolved: Vec<Resolved>,
+}
 
 impl Policies {
     /// Sorts the policies by name; of two with one name the later replaces the earlier.
     pub fn new(policies: impl IntoIterator<Item = Policy>) -> Self {
-        let mut sorted: Vec<Policy> = Vec::new();
+        let mut list: Vec<Policy> = Vec::new();
         for policy in policies {
-            match sorted.binary_search_by(|have| have.name.cmp(&policy.name)) {
-                Ok(at) => sorted[at] = policy,
-                Err(at) => sorted.insert(at, policy),
+            match list.binary_search_by(|have| have.name.cmp(&policy.name)) {
+                Ok(at) => list[at] = policy,
+                Err(at) => list.insert(at, policy),
             }
         }
-        Self(sorted)
+        Self { list, prepared: None }
+    }
+
+    /// Works out ahead what the words mean under this lawbook from `now` on.
+    #[must_use]
+    pub fn prepare(mut self, lawbook: &Arc<Lawbook>, now: Timestamp) -> Self {
+        let resolved = self.list.iter().map(|policy| Resolved::new(policy, lawbook, now)).collect();
+        let until = lawbook.next_change(now);
+        self.prepared = Some(Prepared { lawbook: lawbook.clone(), from: now, until, resolved });
+        self
     }
 
     /// The policies by name.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.0.iter()
+        self.list.iter()
     }
+
+    fn ahead(&self, lawbook: &Lawbook, now: Timestamp) -> Option<&Prepared> {
+        self.prepared.as_ref().filter(|prepared| {
+            std::ptr::eq(Arc::as_ptr(&prepared.lawbook), lawbook)
+                && prepared.from <= now
+                && prepared.until.is_none_or(|until| now < until)
+        })
+    }
+
+    /// Whether any policy limits the act for this data.
+    pub fn cover(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> bool {
+        match self.ahead(lawbook, now) {
+            Some(prepared) => {
+                let mut each = prepared.resolved.iter().zip(&self.list);
+                each.any(|(resolved, policy)| resolved.allowed(policy, act, data, lawbook, now).is_some())
+            }
+            None => self.list.iter().any(|policy| policy.allowed(act, data, lawbook, now).is_some()),
+        }
+    }
+
+    /// Every policy that limits the act for any of the data, with what it leaves.
+    pub fn limits<'a>(
+        &'a self,
+        act: Act,
+        data: &[Arc<Data>],
+        lawbook: &Lawbook,
+        now: Timestamp,
+    ) -> Vec<(&'a Policy, CountrySet)> {
+        let ahead = self.ahead(lawbook, now);
+        let mut limits = Vec::with_capacity(self.list.len());
+        for (position, policy) in self.list.iter().enumerate() {
+            let made;
+            let resolved = match ahead {
+                Some(prepared) => &prepared.resolved[position],
+                None => {
+                    made = Resolved::new(policy, lawbook, now);
+                    &made
+                }
+            };
+            let each = data.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
+            limits.extend(each.reduce(|all, one| all.intersection(&one)).map(|allowed| (policy, allowed)));
+        }
+        limits
+    }
+}
+
+/// Whether a category is the rule's own or one below it: fideslang keys nest by dots.
+fn is_within(category: &str, rule: &str) -> bool {
+    category.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]

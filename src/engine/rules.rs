@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Binding;
 use super::country::CountrySet;
 use super::explain;
-use super::facts::{Facts, Placement};
+use super::facts::{Facts, Flexibility, Placement};
 use super::lawbook::Lawbook;
 use super::place::Places;
 use super::policy::Policies;
@@ -23,7 +23,7 @@ pub struct Judged<'a> {
     /// What the object says.
     pub placement: &'a Placement,
     /// The policies that limit it.
-    pub bindings: &'a [Binding<'a>],
+    pub bindings: Vec<Binding<'a>>,
     /// What the enforcing policies leave together.
     pub enforced: CountrySet,
     /// Where it would happen, after rewriting where that is possible.
@@ -37,6 +37,17 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// The same object is pinned for the sake of another placement. A doubt about this one, which its policies may let
+    /// pass, ends where the pin leads outside: the pin never makes a verdict milder, only stricter.
+    pub fn pinned_by_another(&mut self, countries: &CountrySet) {
+        if self.places.unproven.is_some() && matches!(self.placement.flexibility, Flexibility::Nodes) {
+            let there = self.places.countries.intersection(countries);
+            if !there.is_subset(&self.enforced) {
+                self.places = Places::known(there);
+            }
+        }
+    }
+
     /// Whether the data's origin could not be read; other rules then have nothing to add.
     pub fn has_unknown_origin(&self) -> bool {
         self.placement.data.iter().any(|data| data.unknown_origin.is_some())

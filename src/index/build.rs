@@ -27,6 +27,7 @@ impl Index {
         let Stale { law, policies, places, nodes, storage, lineage } = std::mem::take(&mut self.stale);
         let touched = std::mem::take(&mut self.stale_namespaces);
         let lineage = lineage || expired;
+        let policies = policies || self.prepared_until.is_some_and(|until| until <= now);
         if !(law || policies || places || nodes || storage || lineage) && touched.is_empty() {
             return self.world.clone();
         }
@@ -34,8 +35,9 @@ impl Index {
         if law {
             world.lawbook = Arc::new(self.lawbook());
         }
-        if policies {
-            world.policies = Arc::new(self.read_policies());
+        if law || policies {
+            world.policies = Arc::new(self.read_policies().prepare(&world.lawbook, now));
+            self.prepared_until = world.lawbook.next_change(now);
         }
         if places {
             world.gazetteer = Arc::new(self.gazetteer());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::api::v1alpha1::GROUP;
-use crate::controllers::events;
+use crate::controllers::events::Admission;
 use crate::engine::explain;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding};
@@ -158,20 +158,27 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
     let phase_label = if phase == Phase::Mutate { "mutate" } else { "validate" };
     let labels = AdmissionLabels { phase: phase_label, kind: known_kind(&asked.kind.kind), verdict };
     shared.metrics.admissions.get_or_create(&labels).inc();
-    if let Ok(judgement) = &outcome
+    if let Ok(judgement) = outcome
         && !asked.dry_run
     {
-        // A refusal ends in one of the two phases; a rewrite is told by the phase that does it.
-        if verdict == REFUSE || (verdict == REWRITE && phase == Phase::Mutate) {
+        if verdict == REFUSE {
             tracing::info!(
-                phase = phase_label, kind = %asked.kind.kind, namespace = %asked.namespace, name = %asked.name, verdict,
-                rules = ?judgement.verdict.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(),
-                "admission"
+                phase = phase_label, kind = %asked.kind.kind, namespace = %asked.namespace, name = %asked.name,
+                rules = ?judgement.verdict.refusals().map(|finding| finding.rule).collect::<Vec<_>>(),
+                "refused"
             );
-            // Our own objects are told to whoever applies them; there is nothing yet that an event could be about.
-            if request.group != GROUP {
-                events::of_admission(shared, &request, judgement, verdict == REFUSE);
-            }
+        }
+        // A refusal ends in one of the two phases; a rewrite is told by the phase that does it. Our own objects are
+        // told to whoever applies them: there is nothing yet that an event could be about.
+        let told = verdict == REFUSE || (verdict == REWRITE && phase == Phase::Mutate);
+        if told && request.group != GROUP {
+            shared.tell_of_admission(|| Admission {
+                kind: request.kind.to_owned(),
+                namespace: request.namespace.to_owned(),
+                name: request.name.to_owned(),
+                refused: verdict == REFUSE,
+                judgement,
+            });
         }
         if response.allowed && phase == Phase::Validate && operation == Operation::Create && request.group == GROUP {
             anticipate(shared, object);
@@ -266,18 +273,18 @@ fn patch(operations: &[PatchOperation]) -> Result<String, serde_json::Error> {
 }
 
 fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
+    let generate_name = judgement.origin.generate_name.as_deref();
+    let subject = subject(request.kind, request.namespace, request.name, generate_name);
     let findings: Vec<&Finding> = judgement.verdict.refusals().collect();
     if findings.is_empty() {
         let message = format!(
-            "{} is not pinned to the countries where it may run, and this request cannot be changed any more; create it anew",
-            subject(request)
+            "{subject} is not pinned to the countries where it may run, and this request cannot be changed any more; \
+             create it anew"
         );
         return failed(403, "Forbidden", message);
     }
-    let lines: Vec<String> = explain::lines(findings.iter().copied())
-        .into_iter()
-        .map(|line| format!("{}: {line}", subject(request)))
-        .collect();
+    let lines: Vec<String> =
+        explain::lines(findings.iter().copied()).into_iter().map(|line| format!("{subject}: {line}")).collect();
     let causes = findings
         .iter()
         .map(|finding| Cause { reason: finding.rule, message: finding.message.clone(), field: finding.field.clone() })
@@ -285,27 +292,11 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
     Status { details: Some(Details { causes }), ..failed(403, "Forbidden", lines.join("\n")) }
 }
 
-/// The object in a sentence; one whose name the server still makes up is called by what is known of it.
-pub fn subject(request: &Request<'_>) -> String {
-    #[derive(Deserialize)]
-    struct Named {
-        metadata: GeneratedName,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct GeneratedName {
-        generate_name: Option<String>,
-    }
-    let generated = || serde_json::from_str::<Named>(request.object).ok()?.metadata.generate_name;
-    let name = match request.name {
-        "" => generated().map_or_else(|| "(unnamed)".to_owned(), |prefix| format!("{prefix}*")),
-        name => name.to_owned(),
-    };
-    if request.namespace.is_empty() {
-        format!("{} {name}", request.kind)
-    } else {
-        format!("{} {}/{name}", request.kind, request.namespace)
-    }
+/// The object in a sentence; one whose name the server still makes up is called by the start of it.
+pub fn subject(kind: &str, namespace: &str, name: &str, generate_name: Option<&str>) -> String {
+    let generated = || generate_name.map_or_else(|| "(unnamed)".to_owned(), |start| format!("{start}*"));
+    let name = if name.is_empty() { generated() } else { name.to_owned() };
+    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
 }
 
 /// The API server cuts warnings that are long; better to do it at a character.
@@ -329,10 +320,18 @@ fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Respon
             response.warnings.push(format!("not judged yet: {error}; its pods will be"));
         }
         JudgeError::UnknownNamespace(_) => {
-            response.status = Some(failed(503, "ServiceUnavailable", format!("{}: {error}", subject(request))));
+            response.status = Some(failed(
+                503,
+                "ServiceUnavailable",
+                format!("{}: {error}", subject(request.kind, request.namespace, request.name, None)),
+            ));
         }
         JudgeError::Unreadable { .. } => {
-            response.status = Some(failed(400, "BadRequest", format!("{}: {error}", subject(request))));
+            response.status = Some(failed(
+                400,
+                "BadRequest",
+                format!("{}: {error}", subject(request.kind, request.namespace, request.name, None)),
+            ));
         }
     }
     response

@@ -123,9 +123,7 @@ fn zones_belong_to_their_region_and_outposts_to_nothing() {
 #[test]
 fn provider_ids_prove_what_they_name() {
     let gazetteer = gazetteer();
-    let said = |id: &str| {
-        gazetteer.identify(id).map(|identity| (identity.provider, identity.zone.or(identity.region)))
-    };
+    let said = |id: &str| gazetteer.identify(id).map(|identity| (identity.provider, identity.zone.or(identity.region)));
     let proves = |provider: &str, place: &str| Some((provider.to_owned(), Some(place.to_owned())));
     assert_eq!(said("aws:///eu-central-1a/i-0123456789"), proves("aws", "eu-central-1a"));
     assert_eq!(said("gce://project/europe-west3-a/node-1"), proves("gcp", "europe-west3-a"));

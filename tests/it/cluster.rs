@@ -1,0 +1,9 @@
+//! The operator against a real API server, scheduler and controllers.
+
+mod cases;
+mod dead;
+mod nodes;
+mod restart;
+mod scheduling;
+mod startup;
+mod status;

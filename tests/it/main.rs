@@ -1,0 +1,18 @@
+//! What is around the decision: the webhook's HTTP, the command line, and the operator as a process of its own against
+//! real API servers. Every test stands alone and needs nothing from the environment.
+//!
+//! Clusters take seconds to start, so there are four for the whole program; `plane` says which is for what.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "../law/cases.rs"]
+mod cases;
+mod cli;
+mod client;
+mod cluster;
+#[path = "../controlplane/harness.rs"]
+mod harness;
+mod operator;
+mod plane;
+mod poll;
+mod webhook;
