@@ -28,7 +28,7 @@ use crate::engine::{self, rules};
 
 use objects::{Claim, Pod, SELECTED_NODE};
 use own::OwnKind;
-use pod::{Pinning, PodView};
+use pod::{MadeClaim, Pinning, PodView};
 use scope::{Labels, NamespaceScope};
 use workload::{Workload, WorkloadKind};
 use world::World;
@@ -74,6 +74,8 @@ pub struct Judgement {
     pub sources: Vec<Source>,
     /// What is known of a pod or claim beside its name.
     pub origin: ObjectOrigin,
+    /// Whether it mounts a claim that is not known yet and may belong to a store: controllers make both at once.
+    pub awaits_claims: bool,
 }
 
 /// Where an object comes from.
@@ -97,7 +99,14 @@ impl ObjectOrigin {
 
 impl Judgement {
     fn new(verdict: Verdict) -> Self {
-        Self { verdict, patch: Vec::new(), warnings: Vec::new(), sources: Vec::new(), origin: ObjectOrigin::default() }
+        Self {
+            verdict,
+            patch: Vec::new(),
+            warnings: Vec::new(),
+            sources: Vec::new(),
+            origin: ObjectOrigin::default(),
+            awaits_claims: false,
+        }
     }
 
     /// Notes where the object comes from, for those who are told; nobody is told of what simply passes.
@@ -161,8 +170,12 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
         ("", "Pod") => {
             let pod: Pod = serde_json::from_str(request.object).map_err(unreadable)?;
             let old = old.map(serde_json::from_str).transpose().map_err(unreadable)?;
-            let judgement = judge_pod(world, namespace()?, &pod, old.as_ref(), now);
-            Ok(judgement.with_origin(&pod.metadata))
+            let namespace = namespace()?;
+            let mut judgement = judge_pod(world, namespace, &pod, old.as_ref(), now).with_origin(&pod.metadata);
+            let by_labels = namespace.stores.iter().any(|store| store.claims.is_some());
+            let unknown = |name: &str| !namespace.claims.contains_key(name);
+            judgement.awaits_claims = by_labels && old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name));
+            Ok(judgement)
         }
         ("", "PersistentVolumeClaim") => {
             let claim: Claim = serde_json::from_str(request.object).map_err(unreadable)?;
@@ -180,7 +193,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             if old.map_err(unreadable)?.is_some_and(|old| old.makes_the_same(&workload)) {
                 return Ok(Judgement::new(Verdict::allow()));
             }
-            Ok(judge_workload(world, namespace()?, *known, &workload, now))
+            Ok(judge_workload(world, namespace()?, *known, request.name, &workload, now))
         }
     }
 }
@@ -195,7 +208,7 @@ static NO_LABELS: Labels = Labels::new();
 
 fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&Pod>, now: Timestamp) -> Judgement {
     let labels = pod.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
-    let now_view = PodView { labels, spec: &pod.spec, path: "spec" };
+    let now_view = PodView { labels, spec: &pod.spec, path: "spec", made: &[] };
     let Some(old) = old else {
         let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
@@ -303,35 +316,44 @@ fn judge_workload(
     world: &World,
     namespace: &NamespaceScope,
     kind: WorkloadKind,
+    name: &str,
     workload: &Workload,
     now: Timestamp,
 ) -> Judgement {
     let Some(template) = workload.template() else { return Judgement::new(Verdict::allow()) };
     let pinning = if kind.pods_can_be_pinned { Pinning::Possible } else { Pinning::Impossible };
-    let view = PodView::of_template(template, kind.path);
+    let claims = workload.claims();
+    let made: Vec<MadeClaim> = claims
+        .iter()
+        .enumerate()
+        .map(|(position, claim)| {
+            let template = claim.metadata.name.as_deref().unwrap_or_default();
+            let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+            let (class, volume) = (claim.spec.storage_class_name.as_deref(), claim.spec.volume_name.as_deref());
+            MadeClaim {
+                field: format!("spec.volumeClaimTemplates[{position}].spec"),
+                data: scope::of_made_claims(namespace, template, name, labels),
+                with_pod: claim::decided_by_pod(world, class, volume),
+            }
+        })
+        .collect();
+    let view = PodView::of_template(template, kind.path, &made);
     let mut facts = pod::facts(world, namespace, view, pinning);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let mut judgement = Judgement::new(verdict);
     if let Some(pin) = pod::pin(world, &judgement.verdict) {
-        judgement.warnings.push(format!(
-            "pods will be pinned when they are created: {} in ({})",
-            pin.key,
-            pin.values.join(", ")
-        ));
+        let countries = engine::explain::countries(&pin.countries, &world.lawbook, now);
+        judgement.warnings.push(format!("pods will be kept in {countries} when they are created, by {}", pin.key));
         if pin.key == COUNTRY_LABEL {
-            judgement.warnings.push(format!(
-                "a node autoscaler must know {} on its node groups to make nodes for these pods",
-                pin.key
-            ));
+            let warning = "a node autoscaler must know this label on its node groups to make nodes for these pods";
+            judgement.warnings.push(warning.to_owned());
         }
     }
     if !kind.pods_can_be_pinned {
         suggest_pin(&mut judgement.verdict, kind);
     }
-    for (position, claim) in workload.claims().iter().enumerate() {
-        let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
-        let data = scope::of_claim(namespace, claim.metadata.name.as_deref().unwrap_or_default(), labels);
-        let field = format!("spec.volumeClaimTemplates[{position}].spec");
+    for (claim, made) in claims.iter().zip(made) {
+        let MadeClaim { field, data, with_pod: _ } = made;
         let placement = claim::placement(world, &claim.spec, None, data, &field, true);
         let claims = Facts { placements: placement.into_iter().collect() };
         let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);

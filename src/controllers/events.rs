@@ -1,8 +1,9 @@
 //! Events: what admission and controllers have to tell, written by one task (client).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use json_patch::PatchOperation;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -12,6 +13,7 @@ use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, VERSION};
 use crate::engine::data::Source;
 use crate::engine::explain;
+use crate::engine::verdict::{Change, Rewrite};
 use crate::interpret::Judgement;
 use crate::state::Shared;
 use crate::webhook::admit;
@@ -103,10 +105,18 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
     let subject = admit::subject(kind, namespace, name, judgement.origin.generate_name.as_deref());
     let note = if *refused {
         let first = explain::lines(judgement.verdict.refusals()).into_iter().next();
-        format!("{subject}: {}", first.unwrap_or_else(|| "it is not pinned".to_owned()))
+        let raced = || "what it depends on changed while it was being created; it will be tried again".to_owned();
+        format!("{subject}: {}", first.unwrap_or_else(raced))
     } else {
-        let changed: Vec<String> = judgement.patch.iter().map(change).collect();
-        format!("{subject} is kept inside: {}", changed.join(", "))
+        let world = shared.world();
+        let change = |rewrite: &Rewrite| match &rewrite.change {
+            Change::PinNodes { countries, .. } => {
+                format!("kept in {}", explain::countries(countries, &world.lawbook, Timestamp::now()))
+            }
+            Change::Take { name } => format!("given storage class {name}"),
+        };
+        let changes: BTreeSet<String> = judgement.verdict.rewrites.iter().map(change).collect();
+        format!("{subject} is {}", changes.into_iter().collect::<Vec<_>>().join(" and "))
     };
     let owner = judgement.origin.owner.as_ref().map(|owner| ObjectReference {
         api_version: Some(owner.api_version.clone()),
@@ -128,14 +138,6 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = sources.map(|regarding| draft(regarding, owner.clone())).collect();
     drafts.extend(owner.clone().map(|owner| draft(owner, None)));
     drafts
-}
-
-/// A change in words: where, and what.
-fn change(operation: &PatchOperation) -> String {
-    match operation {
-        PatchOperation::Add(add) => format!("{} = {}", add.path, add.value),
-        other => other.path().to_string(),
-    }
 }
 
 /// What declared the data.

@@ -81,24 +81,33 @@ pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String
 
 /// Findings as lines for people. What several policies say of the same thing becomes one line.
 pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String> {
-    let mut groups: Vec<(&Finding, Vec<String>)> = Vec::new();
+    let mut groups: Vec<(&Finding, Vec<(&str, Vec<&str>)>)> = Vec::new();
     for finding in findings {
-        let clause = finding.policy.as_ref().zip(finding.allows.as_ref());
-        let clause = clause.map(|(policy, allows)| format!("policy {policy} allows {allows}"));
-        let same = |known: &Finding| {
-            (known.rule, known.mode, &known.field, &known.message)
-                == (finding.rule, finding.mode, &finding.field, &finding.message)
-        };
-        match groups.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, clauses)) => clauses.extend(clause),
-            None => groups.push((finding, clause.into_iter().collect())),
+        let position = groups.iter().position(|(known, _)| is_same(known, finding)).unwrap_or_else(|| {
+            groups.push((finding, Vec::new()));
+            groups.len() - 1
+        });
+        let clauses = &mut groups[position].1;
+        let Some((policy, allows)) = finding.policy.as_deref().zip(finding.allows.as_deref()) else { continue };
+        match clauses.iter_mut().find(|(known, _)| *known == allows) {
+            Some((_, policies)) => policies.push(policy),
+            None => clauses.push((allows, vec![policy])),
         }
     }
     groups
         .into_iter()
         .map(|(Finding { rule, field, message, remedy, .. }, clauses)| {
-            let clauses = clauses.iter().fold(String::new(), |all, clause| all + "; " + clause);
+            let clause = |(allows, policies): &(&str, Vec<&str>)| match policies.as_slice() {
+                [one] => format!("; policy {one} allows {allows}"),
+                several => format!("; policies {} allow {allows}", several.join(", ")),
+            };
+            let clauses: String = clauses.iter().map(clause).collect();
             format!("[{rule}] {field}: {message}{clauses}. To fix: {remedy}")
         })
         .collect()
+}
+
+/// Whether two findings say the same thing under different policies.
+pub fn is_same(one: &Finding, other: &Finding) -> bool {
+    (one.rule, one.mode, &one.field, &one.message) == (other.rule, other.mode, &other.field, &other.message)
 }

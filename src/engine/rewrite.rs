@@ -11,6 +11,8 @@ pub struct Pin {
     pub key: &'static str,
     /// Its allowed values, sorted.
     pub values: Vec<String>,
+    /// The countries that they stand for.
+    pub countries: CountrySet,
 }
 
 /// The requirement that keeps a pod in `countries`.
@@ -27,8 +29,12 @@ pub fn pin(countries: &CountrySet, by: PinBy, nodes: &NodeMap) -> Pin {
         PinBy::Region => regions(countries, nodes),
     };
     match regions {
-        Some(values) => Pin { key: REGION_LABEL, values },
-        None => Pin { key: COUNTRY_LABEL, values: countries.iter().map(|country| country.to_string()).collect() },
+        Some(values) => Pin { key: REGION_LABEL, values, countries: *countries },
+        None => Pin {
+            key: COUNTRY_LABEL,
+            values: countries.iter().map(|country| country.to_string()).collect(),
+            countries: *countries,
+        },
     }
 }
 

@@ -106,14 +106,13 @@ impl Index {
     }
 
     fn build_storage(&self, world: &mut World) {
-        let mut classes: Vec<_> = self.classes.values().collect();
-        // The newest default class wins, as at the API server; by name among the others, so that order never matters.
-        classes.sort_by_cached_key(|class| {
-            let default = class.metadata.annotations.is_some();
-            (default.then(|| class.metadata.creation_timestamp.as_ref().map(|time| time.0)), class.name_any())
+        let read = |class| claim::class(class, &world.gazetteer, &world.nodes);
+        world.classes = Arc::new(self.classes.values().map(read).collect());
+        // As at the API server: the newest of several default classes, and of those the first by name.
+        let default = self.classes.values().filter(|class| claim::is_default(class)).max_by_key(|class| {
+            (class.metadata.creation_timestamp.as_ref().map(|time| time.0), std::cmp::Reverse(class.name_any()))
         });
-        world.classes =
-            Arc::new(classes.into_iter().map(|class| claim::class(class, &world.gazetteer, &world.nodes)).collect());
+        world.default_class = default.map(ResourceExt::name_any);
         let volumes = self.volumes.iter();
         world.volumes = Arc::new(
             volumes

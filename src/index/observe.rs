@@ -14,6 +14,7 @@ use crate::api::v1alpha1::{
 use crate::engine;
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::Source;
+use crate::engine::explain;
 use crate::engine::facts::{Act, Facts, Flexibility, Placement};
 use crate::engine::lineage::Path;
 use crate::engine::node::{Evidence, Located};
@@ -88,13 +89,17 @@ struct Tally {
 impl Tally {
     fn add(&mut self, object: &str, verdict: &Verdict) {
         self.checks += 1;
-        for finding in &verdict.findings {
+        for (position, finding) in verdict.findings.iter().enumerate() {
+            self.findings.push(told(object, finding));
+            // What several policies say of the same thing is one breach.
+            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding)) {
+                continue;
+            }
             if finding.unproven {
                 self.unproven += 1;
             } else {
                 self.violations += 1;
             }
-            self.findings.push(told(object, finding));
         }
     }
 }
@@ -121,12 +126,15 @@ impl Index {
         };
         for ((space, name), state) in &self.pods {
             let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
-            let view = PodView { labels: &state.labels, spec: &state.spec, path: "spec" };
+            let view = PodView { labels: &state.labels, spec: &state.spec, path: "spec", made: &[] };
             let facts = pod::facts(&world, namespace, view, Pinning::Impossible);
             if facts.placements.is_empty() {
                 continue;
             }
-            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+            let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+            for finding in &mut verdict.findings {
+                finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
+            }
             count(&verdict);
             let node = state.spec.node_name.as_ref().map(|node| self.place_of_node(node));
             for store in stores(&facts) {

@@ -10,7 +10,7 @@ use crate::engine::node::{NodeMap, REGION_LABEL, ZONE_LABEL};
 use crate::engine::place::Places;
 
 use super::constraint;
-use super::objects::{ClaimSpec, StorageClass, TopologyTerm, Volume};
+use super::objects::{ClaimSpec, DEFAULT_CLASS, StorageClass, TopologyTerm, Volume};
 use super::world::World;
 
 /// Where volumes of a storage class may lie.
@@ -22,17 +22,20 @@ pub struct ClassPlaces {
     pub places: Places,
     /// Whether the first pod decides where among them.
     pub with_pod: bool,
-    /// Whether claims that name no class get this one.
-    pub is_default: bool,
+}
+
+/// Whether a class is marked as default.
+pub fn is_default(class: &StorageClass) -> bool {
+    let annotations = class.metadata.annotations.as_ref();
+    let marked = |key: &&str| annotations.and_then(|all| all.get(*key)).is_some_and(|value| value == "true");
+    DEFAULT_CLASS.iter().any(marked)
 }
 
 /// Where volumes of this class may lie: by a `Location` that names the class, else by its allowed topologies and the
 /// parameters of its driver, else by the pod that comes first if the class waits for it and the driver follows.
 pub fn class(class: &StorageClass, gazetteer: &Gazetteer, nodes: &NodeMap) -> ClassPlaces {
     let name = class.metadata.name.clone().unwrap_or_default();
-    let annotations = class.metadata.annotations.as_ref();
-    let is_default = annotations.is_some_and(|annotations| annotations.values().any(|value| value == "true"));
-    let known = |places, with_pod| ClassPlaces { name: name.clone(), places, with_pod, is_default };
+    let known = |places, with_pod| ClassPlaces { name: name.clone(), places, with_pod };
     if let Some(places) = gazetteer.class(&name) {
         return known(places.clone(), false);
     }
@@ -198,10 +201,7 @@ pub fn placement(
         let places = world.volumes.get(name).cloned().unwrap_or_else(unknown);
         return placement(format!("{field}.volumeName"), places, Flexibility::Fixed);
     }
-    let class = match spec.storage_class_name.as_deref() {
-        None => world.classes.iter().rev().find(|class| class.is_default),
-        Some(name) => world.class(name),
-    };
+    let class = world.wanted_class(spec.storage_class_name.as_deref());
     let (places, with_pod) = match (class, spec.storage_class_name.as_deref()) {
         (Some(class), _) => (class.places.clone(), class.with_pod),
         (None, None) => (Places::unknown("it names no storage class, and there is no default class"), false),
@@ -237,9 +237,6 @@ pub fn decided_by_pod(world: &World, class: Option<&str>, volume: Option<&str>) 
     if volume.is_some_and(|name| !name.is_empty()) {
         return false;
     }
-    match class {
-        None => world.classes.iter().rev().find(|class| class.is_default),
-        Some(name) => world.class(name),
-    }
-    .is_none_or(|class| class.with_pod && class.places.countries != CountrySet::EMPTY)
+    let nowhere = CountrySet::EMPTY;
+    world.wanted_class(class).is_none_or(|class| class.with_pod && class.places.countries != nowhere)
 }

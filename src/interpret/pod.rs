@@ -1,10 +1,13 @@
 //! Pods and pod templates: where they may run, and how they are pinned.
 
 use json_patch::jsonptr::PointerBuf;
+use std::sync::Arc;
+
 use json_patch::{AddOperation, PatchOperation};
 use serde_json::json;
 
 use crate::engine::country::CountrySet;
+use crate::engine::data::Data;
 use crate::engine::facts::{Act, Facts, Flexibility, Placement};
 use crate::engine::place::Places;
 use crate::engine::policy::PinBy;
@@ -35,14 +38,27 @@ pub struct PodView<'a> {
     pub spec: &'a PodSpec,
     /// Path of the specification in the object, as in `spec.template.spec`.
     pub path: &'a str,
+    /// Claims that its controller makes for it.
+    pub made: &'a [MadeClaim],
+}
+
+/// A claim that a controller makes for each pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeClaim {
+    /// Where its template says its place.
+    pub field: String,
+    /// Whose data it will hold.
+    pub data: Vec<Arc<Data>>,
+    /// Whether the pod decides where the data will rest.
+    pub with_pod: bool,
 }
 
 static NO_LABELS: Labels = Labels::new();
 
 impl<'a> PodView<'a> {
     /// The pods of a template that stands at `path`.
-    pub fn of_template(template: &'a PodTemplate, path: &'a str) -> Self {
-        Self { labels: template.metadata.labels.as_ref().unwrap_or(&NO_LABELS), spec: &template.spec, path }
+    pub fn of_template(template: &'a PodTemplate, path: &'a str, made: &'a [MadeClaim]) -> Self {
+        Self { labels: template.metadata.labels.as_ref().unwrap_or(&NO_LABELS), spec: &template.spec, path, made }
     }
 }
 
@@ -73,7 +89,12 @@ pub fn reach(world: &World, spec: &PodSpec) -> Reach {
 
 /// What a pod does with whose data, and where.
 pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinning: Pinning) -> Facts {
-    let PodScope { data, transfers } = scope::of_pod(namespace, pod.labels, pod.spec);
+    let PodScope { mut data, transfers } = scope::of_pod(namespace, pod.labels, pod.spec);
+    for held in pod.made.iter().flat_map(|claim| &claim.data) {
+        if !data.contains(held) {
+            data.push(held.clone());
+        }
+    }
     if data.is_empty() {
         return Facts::default();
     }
@@ -89,6 +110,13 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
             format!("{}.affinity.nodeAffinity", pod.path)
         }
     };
+    let store = |field: String, data: Vec<Arc<Data>>| Placement {
+        act: Act::Store,
+        field,
+        data,
+        places: places.clone(),
+        flexibility: flexibility(),
+    };
     let mut placements = Vec::with_capacity(1 + transfers.len());
     for (position, name) in pod.spec.claims() {
         let state = namespace.claims.get(name);
@@ -96,14 +124,11 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
         let held = scope::of_claim(namespace, name, labels.unwrap_or(&NO_LABELS));
         let (class, volume) = state.map_or((None, None), |state| (state.class.as_deref(), state.volume.as_deref()));
         if !held.is_empty() && (state.is_none() || claim::decided_by_pod(world, class, volume)) {
-            placements.push(Placement {
-                act: Act::Store,
-                field: format!("{}.volumes[{position}]", pod.path),
-                data: held,
-                places: places.clone(),
-                flexibility: flexibility(),
-            });
+            placements.push(store(format!("{}.volumes[{position}]", pod.path), held));
         }
+    }
+    for made in pod.made.iter().filter(|made| made.with_pod && !made.data.is_empty()) {
+        placements.push(store(made.field.clone(), made.data.clone()));
     }
     for flow in transfers {
         placements.push(Placement {
@@ -150,18 +175,11 @@ pub fn patch(world: &World, spec: &PodSpec, pin: &Pin) -> Vec<PatchOperation> {
     let Some(terms) = &node.required else {
         return vec![add(&["spec", "affinity", "nodeAffinity", REQUIRED], required)];
     };
-    let inside = |pin: &Pin| {
-        pin.values
-            .iter()
-            .filter_map(|value| world.nodes.labelled(pin.key, value, &world.gazetteer))
-            .fold(CountrySet::EMPTY, |all, places| all.union(&places.countries))
-    };
-    let countries = inside(pin);
     let reach = reach(world, spec).terms.unwrap_or_default();
     let mut operations = Vec::new();
     for (position, (term, places)) in terms.node_selector_terms.iter().zip(reach).enumerate() {
         let empty = term.match_fields.is_empty() && term.match_expressions.as_ref().is_none_or(Vec::is_empty);
-        if empty || places.within(&countries) {
+        if empty || places.within(&pin.countries) {
             continue;
         }
         let position = position.to_string();

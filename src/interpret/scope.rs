@@ -176,6 +176,19 @@ pub fn of_claim(namespace: &NamespaceScope, name: &str, labels: &Labels) -> Vec<
     data
 }
 
+/// Whose data the claims will hold that a stateful set makes from a template: `TEMPLATE-SET-0` and so on.
+pub fn of_made_claims(namespace: &NamespaceScope, template: &str, set: &str, labels: &Labels) -> Vec<Arc<Data>> {
+    let mut data = of_claim(namespace, template, labels);
+    let start = format!("{template}-{set}-");
+    let made = |name: &String| name.strip_prefix(&start).is_some_and(|rest| rest.parse::<u32>().is_ok());
+    for store in namespace.stores.iter().filter(|store| store.claim_names.iter().any(made)) {
+        if !data.contains(&store.data) {
+            data.push(store.data.clone());
+        }
+    }
+    data
+}
+
 /// Positions of the stores that own a claim.
 pub fn stores_of_claim<'a>(
     namespace: &'a NamespaceScope,

@@ -26,8 +26,10 @@ pub struct World {
     pub gazetteer: Arc<Gazetteer>,
     /// The nodes.
     pub nodes: Arc<NodeMap>,
-    /// Storage classes by name; the newest default class last among those that are default.
+    /// Storage classes by name.
     pub classes: Arc<Vec<ClassPlaces>>,
+    /// Name of the class that claims get which name none.
+    pub default_class: Option<String>,
     /// Where volumes lie, by name.
     pub volumes: Arc<BTreeMap<String, Places>>,
     /// Namespaces by name.
@@ -52,5 +54,10 @@ impl World {
     /// The storage class of this name.
     pub fn class(&self, name: &str) -> Option<&ClassPlaces> {
         self.classes.iter().find(|class| class.name == name)
+    }
+
+    /// The class that a claim asks for: the default class where it names none.
+    pub fn wanted_class(&self, name: Option<&str>) -> Option<&ClassPlaces> {
+        self.class(name.or(self.default_class.as_deref())?)
     }
 }

@@ -205,15 +205,29 @@ fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
 }
 
-/// Judges against a snapshot that knows the namespace as the API server does.
+/// Judges against a snapshot that has caught up with what the API server knows.
 async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<Judgement, JudgeError> {
-    // Well below the timeout of the configuration, so that the answer still says why.
+    // Both well below the timeout of the configuration, so that the answer still says why.
     const PATIENCE: Duration = Duration::from_millis(1500);
+    const PATIENCE_FOR_CLAIMS: Duration = Duration::from_millis(500);
     if scope != Scope::Own && !knows(shared, scope, request.namespace) {
         let mut published = shared.published();
         let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
         if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
             return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
+        }
+    }
+    let mut published = shared.published();
+    let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
+    if !judgement.awaits_claims {
+        return Ok(judgement);
+    }
+    // A claim that does not come is judged by itself when it does, and holds its volume back until then.
+    let deadline = tokio::time::Instant::now() + PATIENCE_FOR_CLAIMS;
+    while let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await {
+        let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
+        if !judgement.awaits_claims {
+            return Ok(judgement);
         }
     }
     interpret::judge(&shared.world(), request, Timestamp::now())
@@ -278,8 +292,8 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
     let findings: Vec<&Finding> = judgement.verdict.refusals().collect();
     if findings.is_empty() {
         let message = format!(
-            "{subject} is not pinned to the countries where it may run, and this request cannot be changed any more; \
-             create it anew"
+            "{subject}: what it depends on changed while it was being created, and it is not kept where it may be; \
+             create it again"
         );
         return failed(403, "Forbidden", message);
     }
@@ -296,7 +310,12 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
 pub fn subject(kind: &str, namespace: &str, name: &str, generate_name: Option<&str>) -> String {
     let generated = || generate_name.map_or_else(|| "(unnamed)".to_owned(), |start| format!("{start}*"));
     let name = if name.is_empty() { generated() } else { name.to_owned() };
-    if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+    // A request about a namespace names it as its own namespace as well.
+    if namespace.is_empty() || (kind == "Namespace" && namespace == name) {
+        format!("{kind} {name}")
+    } else {
+        format!("{kind} {namespace}/{name}")
+    }
 }
 
 /// The API server cuts warnings that are long; better to do it at a character.

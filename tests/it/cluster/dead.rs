@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::reference;
 use crate::operator::Operator;
-use crate::plane::{Plane, alone, machine, pod};
+use crate::plane::{OURS, Plane, alone, condition, machine, pod};
 use crate::poll::{PATIENCE, until, yes};
 
 fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
@@ -113,4 +113,32 @@ fn with_the_operator_dead_only_what_could_leak_is_refused() {
     let _operator = Operator::started(&plane.operator);
     running(&plane, "dead-protected", "answers", 4);
     plane.labelled("dead-fra-2", Some("DE"));
+}
+
+#[test]
+fn what_came_wrong_while_the_operator_was_dead_is_told_as_stalled() {
+    let plane = alone();
+    let operator = Operator::started(&plane.operator);
+    let mut policy = reference(OURS, "ResidencyPolicy", "", "dead-wrong");
+    policy["spec"] = json!({"match": {"origins": ["MT"]}, "residence": {"Process": ["ATLANTIS"]}});
+    until("the operator would refuse it", PATIENCE, || {
+        let answer = plane.admin.create_dry(&policy);
+        yes(answer.code == 403 && answer.message().contains("[RES-SPEC]"), answer.body)
+    });
+    operator.kill();
+    plane.admin.create(&policy).ok();
+    let _operator = Operator::started(&plane.operator);
+    let told = until("it is told that the policy is wrong", PATIENCE, || {
+        let policy = plane.admin.get(&policy).ok_or("no policy")?;
+        let told = ["Ready", "Stalled"].map(|kind| condition(&policy, kind));
+        yes(told[0]["status"] == "False", &policy["status"]).map(|()| told)
+    });
+    assert_eq!([&told[0]["reason"], &told[1]["status"]], ["Invalid", "True"]);
+    let message = told[1]["message"].as_str().unwrap();
+    assert!(message.starts_with("spec.residence.Process") && message.contains("ATLANTIS"), "{message}");
+    // It allows nothing as long as nobody knows what it means.
+    plane.namespace("dead-wrong", &json!({"domicile.dev/origin": "MT"}));
+    let refused = plane.admin.create_dry(&pod("dead-wrong", "app", &json!({}), json!({})));
+    assert_eq!(refused.code, 403, "{}", refused.body);
+    plane.admin.delete(&policy).ok();
 }

@@ -86,7 +86,7 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
     let finding = |policy: &str, message: &str| {
         json!({
             "object": "Pod/abroad", "rule": "RES-PLACE", "field": "spec.nodeName", "mode": "Enforce",
-            "policy": policy, "message": message, "remedy": "choose a place in EEA (37 countries)",
+            "policy": policy, "message": message, "remedy": "delete the pod, so that it comes back inside, or choose a place in EEA (37 countries)",
         })
     };
     assert_eq!(
@@ -100,14 +100,15 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
                 {"country": "US", "evidence": "Proven", "pods": 1, "claims": 0},
             ],
             "effectiveOrigins": [{"origin": "IT", "through": ["spec.origins"]}],
-            "violations": 2,
+            // Two policies find the same breach.
+            "violations": 1,
             "unproven": 0,
             "findings": [finding("law", message), finding("status-area", second)],
             "conditions": [
                 said("Ready", "True", "Judged", JUDGED),
                 said("Reconciling", "False", "Judged", ""),
                 said("Stalled", "False", "Judged", ""),
-                said("Compliant", "False", "BreachFound", &format!("2 breaches in 3 checks; Pod/abroad: {message}")),
+                said("Compliant", "False", "BreachFound", &format!("1 breaches in 3 checks; Pod/abroad: {message}")),
                 said("Enforced", "True", "Registered", "the API server asks before anything changes in this namespace"),
             ],
         })
@@ -115,7 +116,7 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
 
     // A breach that exists is told, too.
     let breach = event(shared, "DataStore", "orders", "ResidencyViolation");
-    assert!(breach["note"].as_str().unwrap().contains("2 breaches and 0 unproven places now. [RES-PLACE] Pod/abroad"));
+    assert!(breach["note"].as_str().unwrap().contains("1 breaches and 0 unproven places now. [RES-PLACE] Pod/abroad"));
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn kubectl_shows_what_matters_in_columns() {
     };
     let stores = table("get dstore -n status-shop");
     assert_eq!(line(&stores, "NAME"), "NAME ORIGINS COUNTRY COMPLIANT VIOLATIONS AGE");
-    assert_eq!(line(&stores, "orders"), "orders IT DE,US False 2");
+    assert_eq!(line(&stores, "orders"), "orders IT DE,US False 1");
     let flows = table("get dflow -n status-shop");
     assert_eq!(line(&flows, "NAME"), "NAME FROM TO VERDICT AGE");
     assert_eq!(line(&flows, "to-reports"), "to-reports status-shop/orders status-reports/reports Allow");
@@ -200,6 +201,71 @@ fn kubectl_shows_what_matters_in_columns() {
     ] {
         assert!(everything.lines().any(|line| line == name), "{name}: {everything}");
     }
+}
+
+#[test]
+fn a_claim_that_was_there_before_and_lies_nobody_knows_where_is_told_as_unproven() {
+    let shared = shared();
+    let plane = &shared.plane;
+    plane.namespace("status-unproven", &json!({}));
+    let mut claim = reference("v1", "PersistentVolumeClaim", "status-unproven", "data");
+    claim["spec"] = json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "nobody-knows",
+        "resources": {"requests": {"storage": "1Gi"}},
+    });
+    plane.admin.create(&claim).ok();
+    plane.create(
+        "
+        apiVersion: domicile.dev/v1alpha1
+        kind: DataStore
+        metadata: {name: unproven, namespace: status-unproven}
+        spec: {origins: [PL], claims: {names: [data]}}
+        ",
+    );
+    plane.enforced("status-unproven", "unproven");
+    let store = reference(OURS, "DataStore", "status-unproven", "unproven");
+    let status = settled(shared, &store, "Compliant", "Unproven");
+    assert_eq!([&status["violations"], &status["unproven"]], [0, 1]);
+    let findings = status["findings"].as_array().unwrap();
+    let told: Vec<[&str; 3]> =
+        findings.iter().map(|one| ["object", "rule", "field"].map(|key| one[key].as_str().unwrap())).collect();
+    assert_eq!(told, [["PersistentVolumeClaim/data", "RES-UNKNOWN", "spec.storageClassName"]]);
+    event(shared, "DataStore", "unproven", "ResidencyUnproven");
+    // One more of it does not come in.
+    plane.admin.delete(&claim);
+    let again = until("the claim is judged when it comes again", PATIENCE, || {
+        let answer = plane.admin.create_dry(&claim);
+        yes(answer.code != 409, &answer.body).map(|()| answer)
+    });
+    assert_eq!(again.code, 403, "{}", again.body);
+}
+
+#[test]
+fn a_store_in_a_system_namespace_is_told_that_it_is_not_enforced() {
+    let shared = shared();
+    shared.plane.create(
+        "
+        apiVersion: domicile.dev/v1alpha1
+        kind: DataStore
+        metadata: {name: status-system, namespace: kube-public}
+        spec: {origins: [PL], claims: {names: [data]}}
+        ",
+    );
+    let store = reference(OURS, "DataStore", "kube-public", "status-system");
+    let status = settled(shared, &store, "Enforced", "SystemNamespace");
+    let conditions = status["conditions"].as_array().unwrap();
+    let told: Vec<[&str; 3]> =
+        conditions.iter().map(|one| ["type", "status", "reason"].map(|key| one[key].as_str().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            ["Ready", "True", "Judged"],
+            ["Reconciling", "False", "Judged"],
+            ["Stalled", "False", "Judged"],
+            ["Compliant", "True", "NothingToCheck"],
+            ["Enforced", "False", "SystemNamespace"],
+        ]
+    );
 }
 
 #[test]
@@ -272,7 +338,7 @@ fn refusals_and_rewrites_are_told_to_the_store_and_to_the_owner() {
         plane.admin.patch(&deployment, &json!({"spec": {"replicas": 1}})).ok();
         let (reason, kind, sentence) = match namespace {
             "status-refused" => ("PlacementRefused", "Warning", "[RES-PLACE] spec.nodeSelector: would process"),
-            _ => ("PlacementRewritten", "Normal", "is kept inside: /spec/affinity = "),
+            _ => ("PlacementRewritten", "Normal", " is kept in EEA (37 countries)"),
         };
         let store = event(shared, "DataStore", namespace, reason);
         let told_owner = event(shared, "ReplicaSet", &owner, reason);
@@ -315,7 +381,7 @@ fn dry_runs_cause_no_event() {
     let notes: Vec<Value> =
         plane.admin.events_about("DataStore", "dry").iter().map(|one| one["note"].clone()).collect();
     assert!(
-        matches!(notes.as_slice(), [note] if note.as_str().unwrap().starts_with("Pod status-dry/wet is kept inside")),
+        matches!(notes.as_slice(), [note] if note.as_str().unwrap().starts_with("Pod status-dry/wet is kept in EEA")),
         "{notes:?}"
     );
 }
