@@ -21,7 +21,7 @@ use bytes::Bytes;
 use domicile::catalogue;
 use domicile::index::{Index, Object};
 use domicile::interpret::world::World;
-use domicile::interpret::{self, Operation, Request};
+use domicile::interpret::{self, Body as Content, Operation, Request};
 use domicile::state::Shared;
 use domicile::webhook::{self, tls};
 use http_body_util::{BodyExt, Full};
@@ -106,7 +106,7 @@ fn decision(world: &World, pod: &Value) -> Outcome<f64> {
         kind: "Pod",
         namespace: "cx-7",
         name: "",
-        object: &object,
+        object: Content::Json(&object),
         old: None,
     };
     let now = jiff::Timestamp::now();

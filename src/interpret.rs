@@ -11,6 +11,7 @@ pub mod scope;
 pub mod workload;
 pub mod world;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -55,10 +56,36 @@ pub struct Request<'a> {
     pub namespace: &'a str,
     /// Its name; empty while the server still has to make one up.
     pub name: &'a str,
-    /// The object, as JSON.
-    pub object: &'a str,
-    /// What it replaces, as JSON.
-    pub old: Option<&'a str>,
+    /// The object.
+    pub object: Body<'a>,
+    /// What it replaces.
+    pub old: Option<Body<'a>>,
+}
+
+/// An object as it came.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// As JSON.
+    Json(&'a str),
+    /// A pod that was decoded together with what surrounds it.
+    Pod(&'a Pod),
+}
+
+impl<'a> Body<'a> {
+    /// The JSON; of a decoded pod none is left, and nothing but pods is ever decoded ahead.
+    fn json(self) -> &'a str {
+        match self {
+            Self::Json(text) => text,
+            Self::Pod(_) => "null",
+        }
+    }
+
+    fn pod(self) -> Result<Cow<'a, Pod>, serde_json::Error> {
+        match self {
+            Self::Json(text) => serde_json::from_str(text).map(Cow::Owned),
+            Self::Pod(pod) => Ok(Cow::Borrowed(pod)),
+        }
+    }
 }
 
 /// The answer.
@@ -168,27 +195,27 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
     let old = request.old.filter(|_| request.operation == Operation::Update);
     match (request.group, request.kind) {
         ("", "Pod") => {
-            let pod: Pod = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old.map(serde_json::from_str).transpose().map_err(unreadable)?;
+            let pod = request.object.pod().map_err(unreadable)?;
+            let old = old.map(Body::pod).transpose().map_err(unreadable)?;
             let namespace = namespace()?;
-            let mut judgement = judge_pod(world, namespace, &pod, old.as_ref(), now).with_origin(&pod.metadata);
+            let mut judgement = judge_pod(world, namespace, &pod, old.as_deref(), now).with_origin(&pod.metadata);
             let by_labels = namespace.stores.iter().any(|store| store.claims.is_some());
             let unknown = |name: &str| !namespace.claims.contains_key(name);
             judgement.awaits_claims = by_labels && old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name));
             Ok(judgement)
         }
         ("", "PersistentVolumeClaim") => {
-            let claim: Claim = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old.map(serde_json::from_str).transpose().map_err(unreadable)?;
+            let claim: Claim = serde_json::from_str(request.object.json()).map_err(unreadable)?;
+            let old = old.map(|old| serde_json::from_str(old.json())).transpose().map_err(unreadable)?;
             let judgement = judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now);
             Ok(judgement.with_origin(&claim.metadata))
         }
-        ("", "Namespace") => Ok(judge_namespace(request.object, old.as_deref()).map_err(unreadable)?),
+        ("", "Namespace") => Ok(judge_namespace(request.object.json(), old.map(Body::json)).map_err(unreadable)?),
         (group, kind) => {
             let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
             let Some(known) = known else { return Ok(Judgement::new(Verdict::allow())) };
-            let workload: Workload = serde_json::from_str(request.object).map_err(unreadable)?;
-            let old = old.map(serde_json::from_str::<Workload>).transpose();
+            let workload: Workload = serde_json::from_str(request.object.json()).map_err(unreadable)?;
+            let old = old.map(|old| serde_json::from_str::<Workload>(old.json())).transpose();
             // Scaling, pausing and annotating change nothing that is judged, and pass on a workload that is wrong.
             if old.map_err(unreadable)?.is_some_and(|old| old.makes_the_same(&workload)) {
                 return Ok(Judgement::new(Verdict::allow()));
@@ -343,7 +370,7 @@ fn judge_workload(
     let mut judgement = Judgement::new(verdict);
     if let Some(pin) = pod::pin(world, &judgement.verdict) {
         let countries = engine::explain::countries(&pin.countries, &world.lawbook, now);
-        judgement.warnings.push(format!("pods will be kept in {countries} when they are created, by {}", pin.key));
+        judgement.warnings.push(format!("pods will be pinned to {countries} when they are created, by {}", pin.key));
         if pin.key == COUNTRY_LABEL {
             let warning = "a node autoscaler must know this label on its node groups to make nodes for these pods";
             judgement.warnings.push(warning.to_owned());

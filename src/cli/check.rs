@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use crate::catalogue;
 use crate::index::{Index, Object};
-use crate::interpret::{self, JudgeError, Operation, Request};
+use crate::interpret::{self, Body, JudgeError, Operation, Request};
 use crate::report::{self, Format, Row};
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let text = value.to_string();
         let api_version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let request = Request { operation: Operation::Create, group, kind, namespace, name, object: &text, old: None };
+        let request = Request {
+            operation: Operation::Create,
+            group,
+            kind,
+            namespace,
+            name,
+            object: Body::Json(&text),
+            old: None,
+        };
         match interpret::judge(&world, &request, now) {
             Ok(judgement) => rows.push(Row::new(file, &request, judgement)),
             Err(error @ (JudgeError::Unreadable { .. } | JudgeError::UnknownNamespace(_))) => {

@@ -18,6 +18,16 @@ pub struct Data {
     pub via: Source,
 }
 
+impl Data {
+    /// Whether every policy binds this data at least as much as the other. Of two that are alike the earlier rules.
+    pub fn rules(&self, other: &Self, earlier: bool) -> bool {
+        let readable = self.unknown_origin.is_none() && other.unknown_origin.is_none();
+        let alike = self.origins == other.origins && self.categories == other.categories;
+        let covers = self.categories.is_empty() || self.categories == other.categories;
+        readable && covers && other.origins.is_subset(&self.origins) && (!alike || earlier)
+    }
+}
+
 /// What declares data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {

@@ -178,6 +178,9 @@ impl Resolved {
         if data.unknown_origin.is_some() {
             return Some(CountrySet::EMPTY);
         }
+        if !data.origins.intersects(&self.covers) {
+            return None;
+        }
         let mut allowed: Option<CountrySet> = None;
         for origin in data.origins.intersection(&self.covers).iter() {
             let mut named = *fixed;
@@ -265,6 +268,13 @@ impl Policies {
         now: Timestamp,
     ) -> Vec<(&'a Policy, CountrySet)> {
         let ahead = self.ahead(lawbook, now);
+        // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well.
+        let strictest: Vec<&Data> = data
+            .iter()
+            .enumerate()
+            .filter(|(position, one)| !data.iter().enumerate().any(|(at, other)| other.rules(one, at < *position)))
+            .map(|(_, one)| &**one)
+            .collect();
         let mut limits = Vec::with_capacity(self.list.len());
         for (position, policy) in self.list.iter().enumerate() {
             let made;
@@ -275,7 +285,7 @@ impl Policies {
                     &made
                 }
             };
-            let each = data.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
+            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
             limits.extend(each.reduce(|all, one| all.intersection(&one)).map(|allowed| (policy, allowed)));
         }
         limits

@@ -9,7 +9,7 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
@@ -117,6 +117,41 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTre
 /// A list that may be absent or null, which is the same.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Variables that reference a secret: most do not, and a pod may carry hundreds.
+fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
+    struct Secrets;
+    impl<'de> Visitor<'de> for Secrets {
+        type Value = Vec<Env>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of variables")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_seq(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(variable) = list.next_element::<Env>()? {
+                if variable.value_from.as_ref().is_some_and(|source| source.secret_key_ref.is_some()) {
+                    kept.push(variable);
+                }
+            }
+            Ok(kept)
+        }
+    }
+    deserializer.deserialize_option(Secrets)
 }
 
 /// A map that may be absent or null, which is the same.
@@ -301,8 +336,8 @@ pub struct Requirement {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
-    /// Single variables.
-    #[serde(default, deserialize_with = "list")]
+    /// Single variables, of those only that reference a secret.
+    #[serde(default, deserialize_with = "secret_variables")]
     pub env: Vec<Env>,
     /// Whole maps of variables.
     #[serde(default, deserialize_with = "list")]

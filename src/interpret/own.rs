@@ -66,7 +66,7 @@ pub fn judge(
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Judgement, serde_json::Error> {
-    let object = request.object;
+    let object = request.object.json();
     let mut warnings = Vec::new();
     let mut facts = Facts::default();
     let problems = match kind {
@@ -113,7 +113,7 @@ pub fn judge(
     let mut verdict = Verdict::allow();
     // What was wrong already can still be repaired, one field at a time.
     let changed = match request.old.filter(|_| request.operation == Operation::Update) {
-        Some(old) => spec::<Value>(old).ok() != spec::<Value>(object).ok(),
+        Some(old) => spec::<Value>(old.json()).ok() != spec::<Value>(object).ok(),
         None => true,
     };
     if changed {

@@ -3,7 +3,6 @@
 //! No I/O and no lock while judging. A review for something that the snapshot does not know yet waits a moment for the
 //! watches, and is then refused with "retry" rather than guessed.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,8 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+use super::review::{Asked, Content};
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events::Admission;
 use crate::engine::explain;
@@ -44,43 +43,6 @@ pub enum Scope {
     Object,
     /// The object is one of our own kinds, or a namespace.
     Own,
-}
-
-#[derive(Debug, Deserialize)]
-struct Review<'a> {
-    #[serde(borrow)]
-    request: Asked<'a>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Asked<'a> {
-    #[serde(borrow)]
-    uid: Cow<'a, str>,
-    #[serde(borrow)]
-    kind: GroupKind<'a>,
-    #[serde(borrow, default)]
-    namespace: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
-    operation: Cow<'a, str>,
-    #[serde(borrow, default)]
-    sub_resource: Cow<'a, str>,
-    #[serde(default)]
-    dry_run: bool,
-    #[serde(borrow)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow)]
-    old_object: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Deserialize)]
-struct GroupKind<'a> {
-    #[serde(borrow, default)]
-    group: Cow<'a, str>,
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,21 +96,21 @@ struct Cause {
 /// When `body` is not an admission review with a request. What is wrong with the object itself is an answer, not an
 /// error.
 pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-    let Review { request: asked } = serde_json::from_slice(body)?;
+    let asked = Asked::read(body)?;
     let operation = match asked.operation.as_ref() {
         "CREATE" => Operation::Create,
         "UPDATE" => Operation::Update,
         _ => return allow(&asked.uid),
     };
-    let (true, Some(object)) = (asked.sub_resource.is_empty(), asked.object) else { return allow(&asked.uid) };
+    let (true, Some(object)) = (asked.sub_resource.is_empty(), &asked.object) else { return allow(&asked.uid) };
     let request = Request {
         operation,
         group: &asked.kind.group,
         kind: &asked.kind.kind,
         namespace: &asked.namespace,
         name: &asked.name,
-        object: object.get(),
-        old: asked.old_object.map(RawValue::get),
+        object: object.as_body(),
+        old: asked.old_object.as_ref().map(Content::as_body),
     };
     let outcome = judge(shared, scope, &request).await;
     let (verdict, response) = match &outcome {
@@ -217,11 +179,13 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
             return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
         }
     }
-    let mut published = shared.published();
     let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
     if !judgement.awaits_claims {
         return Ok(judgement);
     }
+    // From here on nothing that is published is missed; what came since is seen by the first turn.
+    let mut published = shared.published();
+    published.mark_changed();
     // A claim that does not come is judged by itself when it does, and holds its volume back until then.
     let deadline = tokio::time::Instant::now() + PATIENCE_FOR_CLAIMS;
     while let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await {
@@ -364,7 +328,8 @@ fn failed(code: u16, reason: &'static str, message: String) -> Status {
 ///
 /// Only what can make verdicts stricter: if the request fails further on, the status controller finds nothing to write
 /// to and forgets the object again, and until then nothing was allowed that should not have been.
-fn anticipate(shared: &Shared, object: &RawValue) {
+fn anticipate(shared: &Shared, object: &Content<'_>) {
+    let Content::Raw(object) = object else { return };
     let Ok(value) = serde_json::from_str(object.get()) else { return };
     let Ok(Some(object)) = Object::from_manifest(value) else { return };
     let stricter = match &object {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
-use domicile::interpret::{Operation, Request};
+use domicile::interpret::{Body, Operation, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -169,8 +169,8 @@ impl Case {
             kind: text(&self.object["kind"]),
             namespace: text(&self.object["metadata"]["namespace"]),
             name: text(&self.object["metadata"]["name"]),
-            object: &texts.0,
-            old: texts.1.as_deref(),
+            object: Body::Json(&texts.0),
+            old: texts.1.as_deref().map(Body::Json),
         }
     }
 }

@@ -11,7 +11,7 @@ use domicile::engine::node::{COUNTRY_LABEL, Located};
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
 use domicile::interpret::world::World;
-use domicile::interpret::{self, JudgeError, Judgement, Operation, Request};
+use domicile::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -45,7 +45,15 @@ fn judge_text(
     old: Option<&str>,
 ) -> Result<Judgement, JudgeError> {
     let operation = if old.is_some() { Operation::Update } else { Operation::Create };
-    let request = Request { operation, group, kind, namespace: NAMESPACE, name: "app", object, old };
+    let request = Request {
+        operation,
+        group,
+        kind,
+        namespace: NAMESPACE,
+        name: "app",
+        object: Body::Json(object),
+        old: old.map(Body::Json),
+    };
     interpret::judge(world, &request, now())
 }
 

@@ -178,6 +178,12 @@ fn compare(case: &Case, judgement: Option<&Judgement>, answer: &Answer) -> Strin
         for sentence in sentences.iter().filter(|sentence| !answer.message().contains(*sentence)) {
             writeln!(lines, "    does not say {sentence:?} but {:?}", answer.message()).unwrap();
         }
+        // What only warns or audits is not said where something else refuses.
+        let (silent, _) = told(&|mode| mode != Mode::Enforce);
+        let part = case.expect.message.iter().filter(|part| !silent.iter().any(|one| one.contains(*part)));
+        for part in part.filter(|part| !answer.message().contains(*part)) {
+            writeln!(lines, "    does not say {part:?} but {:?}", answer.message()).unwrap();
+        }
         return lines;
     }
     let (mut sentences, rules) = told(&|mode| mode != Mode::Audit);
@@ -194,6 +200,11 @@ fn compare(case: &Case, judgement: Option<&Judgement>, answer: &Answer) -> Strin
         if !answer.warnings.iter().any(said) {
             writeln!(lines, "    does not warn {sentence:?} but {:?}", answer.warnings).unwrap();
         }
+    }
+    let cut = answer.warnings.iter().any(|warning| warning.ends_with('…'));
+    let part = case.expect.warnings.iter().filter(|part| !answer.warnings.iter().any(|one| one.contains(*part)));
+    for part in part.filter(|_| !cut) {
+        writeln!(lines, "    does not warn {part:?} but {:?}", answer.warnings).unwrap();
     }
     for (pointer, wanted) in &case.expect.patched {
         let got = answer.body.pointer(pointer).unwrap_or(&Value::Null);

@@ -1,0 +1,171 @@
+//! An admission review as it comes from the API server, decoded once.
+//!
+//! Pods are by far the most frequent and the largest objects, and the API server names the kind before the object: a pod is
+//! decoded in the same pass as the review around it. Everything else is kept as JSON until it is known what it is.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::interpret::Body;
+use crate::interpret::objects::Pod;
+
+/// The request of a review.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Id of the review, which the answer repeats.
+    pub uid: Cow<'a, str>,
+    /// What the object is.
+    pub kind: GroupKind<'a>,
+    /// Where it stands; empty for cluster-scoped objects.
+    pub namespace: Cow<'a, str>,
+    /// Its name; empty while the server still has to make one up.
+    pub name: Cow<'a, str>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: Cow<'a, str>,
+    /// The part of the object that is asked about; empty for the object itself.
+    pub sub_resource: Cow<'a, str>,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The object.
+    pub object: Option<Content<'a>>,
+    /// What it replaces.
+    pub old_object: Option<Content<'a>>,
+}
+
+/// What an object is.
+#[derive(Debug, Default, Deserialize)]
+pub struct GroupKind<'a> {
+    /// Its API group; empty for the core group.
+    #[serde(borrow, default)]
+    pub group: Cow<'a, str>,
+    /// Its kind.
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
+}
+
+impl GroupKind<'_> {
+    fn is_pod(&self) -> bool {
+        self.group.is_empty() && self.kind == "Pod"
+    }
+}
+
+/// An object in a review.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// A pod.
+    Pod(Box<Pod>),
+    /// Anything else, as JSON.
+    Raw(&'a RawValue),
+}
+
+impl Content<'_> {
+    /// The same, as it is judged.
+    pub fn as_body(&self) -> Body<'_> {
+        match self {
+            Self::Pod(pod) => Body::Pod(pod),
+            Self::Raw(json) => Body::Json(json.get()),
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// Reads the request of a review.
+    ///
+    /// # Errors
+    ///
+    /// When `body` is not an admission review with a request. What is wrong inside the object is no error here.
+    pub fn read(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Review<'a, const PODS: bool> {
+            #[serde(borrow)]
+            request: Reader<'a, PODS>,
+        }
+        // A pod that cannot be decoded is looked at again as JSON, so that the answer can name what is wrong with it.
+        let ahead: Result<Review<'a, true>, _> = serde_json::from_slice(body);
+        match ahead {
+            Ok(review) => Ok(review.request.0),
+            Err(_) => Ok(serde_json::from_slice::<Review<'a, false>>(body)?.request.0),
+        }
+    }
+}
+
+/// Decodes pods ahead, or nothing.
+struct Reader<'a, const PODS: bool>(Asked<'a>);
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Uid,
+    Kind,
+    Namespace,
+    Name,
+    Operation,
+    SubResource,
+    DryRun,
+    Object,
+    OldObject,
+    #[serde(other)]
+    Other,
+}
+
+/// Text that borrows from the review where it can.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Request<const PODS: bool>;
+        impl<'de, const PODS: bool> Visitor<'de> for Request<PODS> {
+            type Value = Asked<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the request of an admission review")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let (mut uid, mut kind, mut operation) = (None, None::<GroupKind<'de>>, None);
+                let (mut namespace, mut name, mut sub_resource) = (None, None, None);
+                let mut dry_run = None;
+                let (mut object, mut old_object) = (None, None);
+                while let Some(field) = map.next_key::<Field>()? {
+                    match field {
+                        Field::Uid => uid = Some(map.next_value::<Text<'de>>()?.0),
+                        Field::Kind => kind = Some(map.next_value()?),
+                        Field::Operation => operation = Some(map.next_value::<Text<'de>>()?.0),
+                        Field::Namespace => namespace = map.next_value::<Option<Text<'de>>>()?,
+                        Field::Name => name = map.next_value::<Option<Text<'de>>>()?,
+                        Field::SubResource => sub_resource = map.next_value::<Option<Text<'de>>>()?,
+                        Field::DryRun => dry_run = map.next_value::<Option<bool>>()?,
+                        Field::Object | Field::OldObject => {
+                            let content = if PODS && kind.as_ref().is_some_and(GroupKind::is_pod) {
+                                map.next_value::<Option<Box<Pod>>>()?.map(Content::Pod)
+                            } else {
+                                map.next_value::<Option<&'de RawValue>>()?.map(Content::Raw)
+                            };
+                            if matches!(field, Field::Object) { object = content } else { old_object = content }
+                        }
+                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let text = |text: Option<Text<'de>>| text.map_or(Cow::Borrowed(""), |text| text.0);
+                Ok(Asked {
+                    uid: uid.ok_or_else(|| A::Error::missing_field("uid"))?,
+                    kind: kind.ok_or_else(|| A::Error::missing_field("kind"))?,
+                    namespace: text(namespace),
+                    name: text(name),
+                    operation: operation.ok_or_else(|| A::Error::missing_field("operation"))?,
+                    sub_resource: text(sub_resource),
+                    dry_run: dry_run.unwrap_or_default(),
+                    object,
+                    old_object,
+                })
+            }
+        }
+        deserializer.deserialize_map(Request::<PODS>).map(Self)
+    }
+}
