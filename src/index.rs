@@ -21,7 +21,7 @@ use crate::api::v1alpha1::{Bloc, DataFlow, DataStore, Location, ORIGIN_LABEL, Pr
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;
 use crate::engine::lineage::Lineage;
-use crate::engine::node::{COUNTRY_LABEL, Located, NodeFacts};
+use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::scope::ClaimState;
@@ -82,7 +82,7 @@ pub enum Kind {
 }
 
 /// A pod, as the audit sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct PodState {
     labels: BTreeMap<String, String>,
     spec: crate::interpret::objects::PodSpec,
@@ -98,8 +98,6 @@ pub struct NodeState {
     pub label: Option<String>,
     /// Where it is.
     pub located: Located,
-    /// Its uid, to which events refer.
-    pub uid: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -178,43 +176,59 @@ impl Index {
         }
     }
 
-    /// Notes an object as it is now.
-    pub fn apply(&mut self, object: Object) {
+    /// Notes an object as it is now. Whether that changes anything that anybody looks at: nodes, for one, are written
+    /// every few minutes without saying anything new.
+    pub fn apply(&mut self, object: Object) -> bool {
         match object {
             Object::Bloc(bloc) => {
-                self.stale.law |=
-                    self.blocs.insert(bloc.name_any(), bloc.clone()).is_none_or(|old| old.spec != bloc.spec);
+                let changed = self.blocs.get(&bloc.name_any()).is_none_or(|old| old.spec != bloc.spec);
+                self.stale.law |= changed;
+                self.blocs.insert(bloc.name_any(), bloc);
+                changed
             }
             Object::Location(location) => {
-                let old = self.locations.insert(location.name_any(), location.clone());
-                self.stale.places |= old.is_none_or(|old| old.spec != location.spec);
+                let changed = self.locations.get(&location.name_any()).is_none_or(|old| old.spec != location.spec);
+                self.stale.places |= changed;
+                self.locations.insert(location.name_any(), location);
+                changed
             }
             Object::Provider(provider) => {
-                let old = self.providers.insert(provider.name_any(), provider.clone());
-                self.stale.places |= old.is_none_or(|old| old.spec != provider.spec);
+                let changed = self.providers.get(&provider.name_any()).is_none_or(|old| old.spec != provider.spec);
+                self.stale.places |= changed;
+                self.providers.insert(provider.name_any(), provider);
+                changed
             }
             Object::ResidencyPolicy(policy) => {
-                let old = self.policies.insert(policy.name_any(), policy.clone());
+                let old = self.policies.get(&policy.name_any());
+                let changed = old.is_none_or(|old| old.spec != policy.spec || old.status != policy.status);
                 self.stale.policies |= old.is_none_or(|old| old.spec != policy.spec);
+                self.policies.insert(policy.name_any(), policy);
+                changed
             }
             Object::DataStore(store) => self.apply_store(store),
             Object::DataFlow(flow) => self.apply_flow(flow),
             Object::Namespace(namespace) => {
                 let label = namespace.labels().get(ORIGIN_LABEL).cloned();
                 let name = namespace.name_any();
-                if self.namespaces.get(&name) != Some(&label) {
+                let changed = self.namespaces.get(&name) != Some(&label);
+                if changed {
                     self.namespaces.insert(name.clone(), label);
                     self.stale_namespaces.insert(name);
                 }
+                changed
             }
             Object::Node(node) => self.apply_node(node),
             Object::StorageClass(class) => {
-                self.stale.storage = true;
+                let changed = self.classes.get(&class.name_any()) != Some(&class);
+                self.stale.storage |= changed;
                 self.classes.insert(class.name_any(), class);
+                changed
             }
             Object::Volume(volume) => {
-                self.stale.storage = true;
+                let changed = self.volumes.get(&volume.name_any()) != Some(&volume);
+                self.stale.storage |= changed;
                 self.volumes.insert(volume.name_any(), volume);
+                changed
             }
             Object::Claim(claim) => self.apply_claim(claim),
             Object::Pod(pod) => {
@@ -222,37 +236,44 @@ impl Index {
                 let Pod { metadata, spec, status } = pod;
                 let phase = status.and_then(|status| status.phase);
                 let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-                self.pods.insert(name, PodState { labels: metadata.labels.unwrap_or_default(), spec, ended });
+                let state = PodState { labels: metadata.labels.unwrap_or_default(), spec, ended };
+                let changed = self.pods.get(&name) != Some(&state);
+                self.pods.insert(name, state);
+                changed
             }
         }
     }
 
-    fn apply_store(&mut self, store: DataStore) {
+    fn apply_store(&mut self, store: DataStore) -> bool {
         let name = (store.namespace().unwrap_or_default(), store.name_any());
-        let unchanged = self.stores.get(&name).is_some_and(|old| old.object.spec == store.spec);
+        let old = self.stores.get(&name).map(|old| &old.object);
+        let changed = old.is_none_or(|old| old.spec != store.spec || old.status != store.status);
+        self.stale.lineage |= old.is_none_or(|old| old.spec != store.spec);
         let (origins, problems) = match read::store(&store.spec) {
             Ok(origins) => (origins, Vec::new()),
             Err(problems) => (CountrySet::EMPTY, problems),
         };
-        self.stale.lineage |= !unchanged;
         self.stores.insert(name, StoreState { object: store, origins, problems });
+        changed
     }
 
-    fn apply_flow(&mut self, flow: DataFlow) {
+    fn apply_flow(&mut self, flow: DataFlow) -> bool {
         let name = (flow.namespace().unwrap_or_default(), flow.name_any());
-        let before = self.flows.get(&name).filter(|old| old.object.spec == flow.spec);
-        let unchanged = before.is_some();
+        let old = self.flows.get(&name);
+        let changed = old.is_none_or(|old| old.object.spec != flow.spec || old.object.status != flow.status);
+        let before = old.filter(|old| old.object.spec == flow.spec);
+        self.stale.lineage |= before.is_none();
         // What is new is looked at by the refresh that follows; what is not keeps what the last one found.
         let personal = before.is_none_or(|old| old.personal);
         let (reading, problems) = match read::flow(&flow.spec) {
             Ok(reading) => (Some(reading), Vec::new()),
             Err(problems) => (None, problems),
         };
-        self.stale.lineage |= !unchanged;
         self.flows.insert(name, FlowState { object: flow, reading, problems, personal });
+        changed
     }
 
-    fn apply_node(&mut self, node: Node) {
+    fn apply_node(&mut self, node: Node) -> bool {
         let Node { metadata, spec } = node;
         let mut labels = metadata.labels.unwrap_or_default();
         // The operator's own label is its answer, never its evidence.
@@ -260,16 +281,22 @@ impl Index {
         let name = metadata.name.unwrap_or_default();
         let facts = NodeFacts { name: name.clone(), provider_id: spec.provider_id, labels };
         match self.nodes.get_mut(&name) {
-            Some(known) if known.facts == facts => known.label = label,
+            Some(known) if known.facts == facts => {
+                let changed = known.label != label;
+                known.label = label;
+                changed
+            }
             _ => {
-                let located = Located::Unknown("not looked at yet".to_owned());
-                self.nodes.insert(name, NodeState { facts, label, located, uid: metadata.uid });
+                // Located at once: whoever looks before the next refresh must not see a doubt that nobody has.
+                let located = node::locate(&facts, &self.world.gazetteer);
+                self.nodes.insert(name, NodeState { facts, label, located });
                 self.stale.nodes = true;
+                true
             }
         }
     }
 
-    fn apply_claim(&mut self, claim: Claim) {
+    fn apply_claim(&mut self, claim: Claim) -> bool {
         let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
         let state = ClaimState {
             labels: claim.metadata.labels.unwrap_or_default(),
@@ -277,10 +304,12 @@ impl Index {
             volume: claim.spec.volume_name,
         };
         let claims = self.claims.entry(namespace.clone()).or_default();
-        if claims.get(&name) != Some(&state) {
+        let changed = claims.get(&name) != Some(&state);
+        if changed {
             Arc::make_mut(claims).insert(name, state);
             self.stale_namespaces.insert(namespace);
         }
+        changed
     }
 
     /// Forgets an object.

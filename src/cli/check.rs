@@ -65,7 +65,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             used.insert(namespace.to_owned());
         }
         match Object::from_manifest(value.clone()) {
-            Ok(object) => object.into_iter().for_each(|object| index.apply(object)),
+            Ok(Some(object)) => {
+                index.apply(object);
+            }
+            Ok(None) => {}
             Err(error) => {
                 bad = true;
                 eprintln!("domicile: {file}: {kind} {name}: {error}");

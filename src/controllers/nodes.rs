@@ -172,7 +172,7 @@ mod tests {
 
     fn node(label: Option<&str>, located: Located) -> NodeState {
         let facts = NodeFacts { name: "n".into(), ..NodeFacts::default() };
-        NodeState { facts, label: label.map(Into::into), located, uid: None }
+        NodeState { facts, label: label.map(Into::into), located }
     }
 
     fn germany() -> Located {

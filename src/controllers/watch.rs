@@ -113,8 +113,9 @@ impl Watch {
                     let _ = self.listed.try_send(self.kind);
                 }
                 Event::Apply(object) => {
-                    self.shared.index().apply(wrap(object));
-                    self.changed.notify_one();
+                    if self.shared.index().apply(wrap(object)) {
+                        self.changed.notify_one();
+                    }
                 }
                 Event::Delete(object) => {
                     let namespace = object.namespace().unwrap_or_default();

@@ -177,21 +177,39 @@ impl CountrySet {
     }
 
     /// The countries in alphabetical order. Of the full set: every two-letter code.
-    pub fn iter(&self) -> impl Iterator<Item = Country> + use<> {
-        self.0.into_iter().enumerate().flat_map(|(position, word)| {
-            // Clears the lowest bit at each step, so that the cost is one step a country.
-            std::iter::successors(Some(word), |rest| (*rest != 0).then(|| rest & (rest - 1)))
-                .take_while(|rest| *rest != 0)
-                .map(move |rest| position * 64 + rest.trailing_zeros() as usize)
-                .filter(|index| *index < CODES)
-                .map(Country::from_index)
-        })
+    pub fn iter(&self) -> Countries {
+        Countries { words: self.0, position: 0 }
     }
 
     /// The only country of the set, if there is exactly one.
     pub fn single(&self) -> Option<Country> {
         let mut countries = self.iter();
         countries.next().filter(|_| countries.next().is_none())
+    }
+}
+
+/// The countries of a set. Costs one step a country and one a word, since most sets are small.
+#[derive(Debug, Clone)]
+pub struct Countries {
+    words: [u64; WORDS],
+    position: usize,
+}
+
+impl Iterator for Countries {
+    type Item = Country;
+
+    fn next(&mut self) -> Option<Country> {
+        while let Some(word) = self.words.get_mut(self.position) {
+            if *word == 0 {
+                self.position += 1;
+                continue;
+            }
+            let index = self.position * 64 + word.trailing_zeros() as usize;
+            *word &= *word - 1;
+            // The last word has room for more than there are codes.
+            return (index < CODES).then(|| Country::from_index(index));
+        }
+        None
     }
 }
 

@@ -443,7 +443,7 @@ pub struct ClaimSpec {
 }
 
 /// A storage class.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageClass {
     /// Its metadata.
@@ -483,7 +483,7 @@ pub struct TopologyRequirement {
 }
 
 /// A persistent volume.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Volume {
     /// Its metadata.
     #[serde(default, deserialize_with = "metadata")]

@@ -385,3 +385,30 @@ fn dry_runs_cause_no_event() {
         "{notes:?}"
     );
 }
+
+#[test]
+fn stores_that_come_while_much_else_happens_are_all_kept() {
+    let shared = shared();
+    let admin = &shared.plane.admin;
+    shared.plane.namespace("status-many", &json!({}));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for number in 0..100 {
+                    let mut store = reference(OURS, "DataStore", "status-many", &format!("many-{thread}-{number}"));
+                    store["spec"] = json!({"origins": ["LU"], "claims": {"names": ["data"]}});
+                    admin.create(&store).ok();
+                }
+            });
+        }
+    });
+    until("every store has a status", PATIENCE, || {
+        let stores = admin.list(OURS, "DataStore", "status-many", "");
+        let without: Vec<String> = stores
+            .iter()
+            .filter(|store| condition(store, "Ready")["status"] != "True")
+            .map(|store| store["metadata"]["name"].to_string())
+            .collect();
+        yes(without.is_empty(), format!("{} of {} have none: {without:?}", without.len(), stores.len()))
+    });
+}
