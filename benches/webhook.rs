@@ -61,10 +61,10 @@ async fn run() -> Outcome<()> {
     let (shared, _events) = Shared::new(world()?);
     shared.set_synced();
     let world = shared.world();
-    let nothing = serve(Router::new().route("/{*any}", post(do_nothing))).await?;
-    let ours = serve(webhook::app(shared)).await?;
-    let pinned = review(pod(true));
-    let unpinned = review(pod(false));
+    let nothing = serve(Router::new().route("/{*any}", post(do_nothing)))?;
+    let ours = serve(webhook::app(shared))?;
+    let pinned = review(&pod(true));
+    let unpinned = review(&pod(false));
     println!("review of {} bytes, {STORES} stores, {POLICIES} policies, {NODES} nodes\n", unpinned.len());
     let cases = [
         ("mutate, pod is rewritten", "/mutate/labelled", &unpinned),
@@ -212,7 +212,7 @@ async fn connect(address: SocketAddr) -> Outcome<Client> {
 static AUTHORITY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 static KEY: std::sync::OnceLock<axum_server::tls_rustls::RustlsConfig> = std::sync::OnceLock::new();
 
-async fn serve(app: Router) -> Outcome<SocketAddr> {
+fn serve(app: Router) -> Outcome<SocketAddr> {
     if KEY.get().is_none() {
         let identity = tls::issue(&["127.0.0.1".to_owned()], jiff::Timestamp::now(), 1)?;
         let _ = AUTHORITY.set(identity.authority.clone());
@@ -348,7 +348,7 @@ fn pod(pinned: bool) -> Value {
     pod
 }
 
-fn review(pod: Value) -> Bytes {
+fn review(pod: &Value) -> Bytes {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {

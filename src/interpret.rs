@@ -316,7 +316,7 @@ fn judge_claim(
         }
     }
     let node = selected(claim);
-    let placement = claim::placement(world, &claim.spec, node.as_deref(), data, "spec", old.is_none());
+    let placement = claim::placement(world, &claim.spec, node.as_deref(), &data, "spec", old.is_none());
     let facts = Facts { placements: placement.into_iter().collect() };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let patch = taken(&verdict)
@@ -381,7 +381,7 @@ fn judge_workload(
     }
     for (claim, made) in claims.iter().zip(made) {
         let MadeClaim { field, data, with_pod: _ } = made;
-        let placement = claim::placement(world, &claim.spec, None, data, &field, true);
+        let placement = claim::placement(world, &claim.spec, None, &data, &field, true);
         let claims = Facts { placements: placement.into_iter().collect() };
         let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
         if let Some(name) = taken(&verdict) {

@@ -269,7 +269,7 @@ pub fn validating(inputs: &Inputs) -> Value {
 /// Keeps both configurations as they should be, until dropped. Ready from the first time on that both are.
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     // The API server hears of a changed configuration by a watch of its own.
-    const TAKES_EFFECT: Duration = Duration::from_millis(1000);
+    const TAKES_EFFECT: Duration = Duration::from_secs(1);
     const RETRY: Duration = Duration::from_secs(1);
     // Also written again from time to time, so that what somebody else changed does not stay.
     const REPAIR: Duration = Duration::from_secs(30);

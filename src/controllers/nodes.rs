@@ -124,7 +124,7 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// Carries out a step (client); false if it has to be tried again.
 async fn apply(client: &Client, shared: &Shared, step: Step) -> bool {
     let api: Api<Node> = Api::all(client.clone());
-    let (node, label, reason, note) = match step {
+    let (name, label, reason, note) = match step {
         Step::Doubt { node, disputed, reason } => {
             let kind = if disputed { "PlaceDisputed" } else { "PlaceUnknown" };
             let note = format!("the country of node {node} cannot be told: {reason}. Nothing new counts on it");
@@ -141,24 +141,24 @@ async fn apply(client: &Client, shared: &Shared, step: Step) -> bool {
     };
     let patch = json!({"metadata": {"labels": {COUNTRY_LABEL: label}}});
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match api.patch_metadata(&node, &params, &Patch::Merge(patch)).await {
-        Ok(_) => tell(shared, &node, reason, note, label.is_none()),
+    match api.patch_metadata(&name, &params, &Patch::Merge(patch)).await {
+        Ok(_) => tell(shared, &name, reason, note, label.is_none()),
         Err(kube::Error::Api(status)) if status.is_not_found() => true,
         Err(error) => {
-            tracing::warn!(node = %node, error = %chain(&error), "failed to write the country label");
+            tracing::warn!(node = %name, error = %chain(&error), "failed to write the country label");
             false
         }
     }
 }
 
-fn tell(shared: &Shared, node: &str, reason: &'static str, note: String, warning: bool) -> bool {
-    tracing::info!(node = %node, reason, "node evidence");
+fn tell(shared: &Shared, name: &str, reason: &'static str, note: String, warning: bool) -> bool {
+    tracing::info!(node = %name, reason, "node evidence");
     let regarding = ObjectReference {
         api_version: Some("v1".to_owned()),
         kind: Some("Node".to_owned()),
-        name: Some(node.to_owned()),
+        name: Some(name.to_owned()),
         // Events of nodes carry the node's name as uid, which is what `kubectl describe node` looks for.
-        uid: Some(node.to_owned()),
+        uid: Some(name.to_owned()),
         ..ObjectReference::default()
     };
     shared.tell(Draft { regarding, related: None, warning, action: "Reconcile", reason, note });

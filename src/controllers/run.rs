@@ -80,10 +80,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             registered(client.clone(), shared.clone(), inputs.clone(), rustls, names),
         )
     };
-    let stop = stop(shared.clone(), handle);
+    let stopped = stop(shared.clone(), handle);
     tokio::select! {
-        served = async { tokio::join!(server, stop).0 } => served.context("the webhook server failed"),
-        served = async { probes.await } => served.context("the probe server failed"),
+        ended = async { tokio::join!(server, stopped).0 } => ended.context("the webhook server failed"),
+        ended = async { probes.await } => ended.context("the probe server failed"),
         _ = controllers => anyhow::bail!("the controllers ended"),
     }
 }

@@ -38,7 +38,7 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         shared.publish();
         shared.set_synced();
         tracing::info!("caches are full");
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let c = &client;
     tokio::join!(

@@ -213,6 +213,15 @@ impl Iterator for Countries {
     }
 }
 
+impl IntoIterator for &CountrySet {
+    type Item = Country;
+    type IntoIter = Countries;
+
+    fn into_iter(self) -> Countries {
+        self.iter()
+    }
+}
+
 impl FromIterator<Country> for CountrySet {
     fn from_iter<I: IntoIterator<Item = Country>>(countries: I) -> Self {
         let mut set = Self::EMPTY;

@@ -12,17 +12,15 @@ use super::verdict::Finding;
 
 /// "personal data of DE (DataStore cx/answers)", for all the data of a placement.
 pub fn data(data: &[Arc<Data>]) -> String {
+    const SHOWN: usize = 3;
     let origins = data.iter().fold(CountrySet::EMPTY, |all, one| all.union(&one.origins));
     let mut sources: Vec<String> = data.iter().map(|one| one.via.to_string()).collect();
     sources.sort_unstable();
     sources.dedup();
-    const SHOWN: usize = 3;
     let more = sources.len().saturating_sub(SHOWN);
     sources.truncate(SHOWN);
-    let mut via = sources.join(", ");
-    if more > 0 {
-        via.push_str(&format!(" and {more} more"));
-    }
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let via = sources.join(", ") + &more;
     if origins.is_empty() {
         format!("personal data of unknown origin ({via})")
     } else {
@@ -52,6 +50,7 @@ pub fn countries(set: &CountrySet, lawbook: &Lawbook, now: Timestamp) -> String 
 
 /// How a placement could be made right: by being inside `allowed`, which is called `name`.
 pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String {
+    const SHOWN: usize = 5;
     match &placement.flexibility {
         Flexibility::Nodes => format!("let the constraints admit nodes in {name}, or remove them"),
         Flexibility::Choice { alternatives, .. } => {
@@ -60,7 +59,6 @@ pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String
                 .filter(|alternative| alternative.fits(allowed))
                 .map(|alternative| alternative.name.as_str())
                 .collect();
-            const SHOWN: usize = 5;
             let more = fit.len().saturating_sub(SHOWN);
             fit.truncate(SHOWN);
             match (fit.is_empty(), more) {
@@ -81,7 +79,9 @@ pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String
 
 /// Findings as lines for people. What several policies say of the same thing becomes one line.
 pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String> {
-    let mut groups: Vec<(&Finding, Vec<(&str, Vec<&str>)>)> = Vec::new();
+    // What a policy allows, and every policy that allows just that.
+    type Clause<'a> = (&'a str, Vec<&'a str>);
+    let mut groups: Vec<(&Finding, Vec<Clause<'_>>)> = Vec::new();
     for finding in findings {
         let position = groups.iter().position(|(known, _)| is_same(known, finding)).unwrap_or_else(|| {
             groups.push((finding, Vec::new()));

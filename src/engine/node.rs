@@ -130,17 +130,15 @@ pub fn locate(node: &NodeFacts, gazetteer: &Gazetteer) -> Located {
             let places = places.unwrap_or_else(|| Places::unknown(no_region(provider, region)));
             claim(places, Evidence::Claimed, format!("its region label {region} at {provider}"));
         }
-    } else {
-        if let Some(places) = zone.and_then(|zone| gazetteer.named_zone(zone)) {
-            claim(places.clone(), Evidence::Claimed, "a Location that names its zone".to_owned());
-        } else if let Some(region) = region {
-            match without_provider(gazetteer, region, zone.map(String::as_str)) {
-                Ok(places) => claim(places, Evidence::Claimed, format!("its region label {region}")),
-                Err(located) => return located,
-            }
-        } else if let Some(zone) = zone {
-            claim(gazetteer.zone(zone, &[]), Evidence::Claimed, format!("its zone label {zone}"));
+    } else if let Some(places) = zone.and_then(|zone| gazetteer.named_zone(zone)) {
+        claim(places.clone(), Evidence::Claimed, "a Location that names its zone".to_owned());
+    } else if let Some(region) = region {
+        match without_provider(gazetteer, region, zone.map(String::as_str)) {
+            Ok(places) => claim(places, Evidence::Claimed, format!("its region label {region}")),
+            Err(located) => return located,
         }
+    } else if let Some(zone) = zone {
+        claim(gazetteer.zone(zone, &[]), Evidence::Claimed, format!("its zone label {zone}"));
     }
     weigh(&claims)
 }

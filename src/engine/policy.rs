@@ -182,7 +182,7 @@ impl Resolved {
             return None;
         }
         let mut allowed: Option<CountrySet> = None;
-        for origin in data.origins.intersection(&self.covers).iter() {
+        for origin in &data.origins.intersection(&self.covers) {
             let mut named = *fixed;
             if *own {
                 named.insert(origin);
@@ -278,12 +278,11 @@ impl Policies {
         let mut limits = Vec::with_capacity(self.list.len());
         for (position, policy) in self.list.iter().enumerate() {
             let made;
-            let resolved = match ahead {
-                Some(prepared) => &prepared.resolved[position],
-                None => {
-                    made = Resolved::new(policy, lawbook, now);
-                    &made
-                }
+            let resolved = if let Some(prepared) = ahead {
+                &prepared.resolved[position]
+            } else {
+                made = Resolved::new(policy, lawbook, now);
+                &made
             };
             let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
             limits.extend(each.reduce(|all, one| all.intersection(&one)).map(|allowed| (policy, allowed)));

@@ -150,7 +150,7 @@ impl Index {
             for (name, state) in claims.iter() {
                 let data = scope::of_claim(namespace, name, &state.labels);
                 let spec = ClaimSpec { storage_class_name: state.class.clone(), volume_name: state.volume.clone() };
-                let placement = claim::placement(&world, &spec, None, data, "spec", false);
+                let placement = claim::placement(&world, &spec, None, &data, "spec", false);
                 let facts = Facts { placements: placement.into_iter().collect() };
                 if facts.placements.is_empty() {
                     continue;

@@ -186,7 +186,7 @@ pub fn placement(
     world: &World,
     spec: &ClaimSpec,
     selected_node: Option<&str>,
-    data: Vec<Arc<Data>>,
+    data: &[Arc<Data>],
     field: &str,
     mutable: bool,
 ) -> Option<Placement> {
@@ -194,7 +194,7 @@ pub fn placement(
         return None;
     }
     let placement = |field: String, places, flexibility| {
-        Some(Placement { act: Act::Store, field, data: data.clone(), places, flexibility })
+        Some(Placement { act: Act::Store, field, data: data.to_vec(), places, flexibility })
     };
     if let Some(name) = spec.volume_name.as_deref().filter(|name| !name.is_empty()) {
         let unknown = || Places::unknown(format!("volume {name} is not known"));

@@ -184,12 +184,11 @@ pub fn patch(world: &World, spec: &PodSpec, pin: &Pin) -> Vec<PatchOperation> {
         }
         let position = position.to_string();
         let path = ["spec", "affinity", "nodeAffinity", REQUIRED, "nodeSelectorTerms", &position, "matchExpressions"];
-        operations.push(match &term.match_expressions {
-            None => add(&path, json!([requirement])),
-            Some(_) => {
-                let [spec, affinity, node, required, terms, position, expressions] = path;
-                add(&[spec, affinity, node, required, terms, position, expressions, "-"], requirement.clone())
-            }
+        operations.push(if term.match_expressions.is_some() {
+            let [spec, affinity, node, required, terms, position, expressions] = path;
+            add(&[spec, affinity, node, required, terms, position, expressions, "-"], requirement.clone())
+        } else {
+            add(&path, json!([requirement]))
         });
     }
     operations

@@ -147,7 +147,9 @@ impl Case {
     pub fn apply_world(&self, index: &mut Index) {
         for manifest in &self.world {
             match Object::from_manifest(manifest.clone()) {
-                Ok(Some(object)) => index.apply(object),
+                Ok(Some(object)) => {
+                    index.apply(object);
+                }
                 Ok(None) => {}
                 Err(error) => panic!("{}/{}: {error}: {}", self.topic, self.name, error.source),
             }
