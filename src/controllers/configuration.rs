@@ -170,7 +170,11 @@ fn validating_groups() -> Vec<Group> {
     vec![
         Group {
             name: "placements",
-            rules: json!([rule("", "v1", &["pods", "persistentvolumeclaims"], &both, "Namespaced")]),
+            rules: json!([
+                rule("", "v1", &["pods", "persistentvolumeclaims"], &both, "Namespaced"),
+                // Labels can be changed here as well, and with them the scope.
+                rule("", "v1", &["pods/status", "persistentvolumeclaims/status"], &["UPDATE"], "Namespaced"),
+            ]),
             failure_policy: "Fail",
             conditions: changes_what_is_judged(),
         },

@@ -102,7 +102,9 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
         "UPDATE" => Operation::Update,
         _ => return allow(&asked.uid),
     };
-    let (true, Some(object)) = (asked.sub_resource.is_empty(), &asked.object) else { return allow(&asked.uid) };
+    // A pod's labels can also be changed through its status.
+    let judged = matches!(asked.sub_resource.as_ref(), "" | "status");
+    let (true, Some(object)) = (judged, &asked.object) else { return allow(&asked.uid) };
     let request = Request {
         operation,
         group: &asked.kind.group,

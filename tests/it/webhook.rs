@@ -177,8 +177,8 @@ fn deletions_connections_and_subresources_pass() {
     for review in [
         with("operation", json!("DELETE")),
         with("operation", json!("CONNECT")),
-        with("subResource", json!("status")),
         with("subResource", json!("ephemeralcontainers")),
+        with("subResource", json!("exec")),
         with("object", Value::Null),
     ] {
         for path in ["/mutate/labelled", "/validate/labelled"] {
@@ -186,6 +186,32 @@ fn deletions_connections_and_subresources_pass() {
         }
     }
     assert!(drafts.try_recv().is_err());
+}
+
+#[test]
+fn a_status_update_passes_unless_it_changes_whose_data_the_pod_holds() {
+    // Without the namespace's label, so that the pod's own label is all that counts.
+    let store = documents(WORLD).remove(1);
+    let (shared, _drafts) =
+        operator(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: cx}}}}\n---\n{store}"));
+    let update = |old: &Value, new: &Value| {
+        let mut review = review("Pod", new);
+        let request = review["request"].as_object_mut().unwrap();
+        request.extend([
+            ("operation".to_owned(), json!("UPDATE")),
+            ("subResource".to_owned(), json!("status")),
+            ("oldObject".to_owned(), old.clone()),
+        ]);
+        ask(&shared, "/validate/declared", &review)
+    };
+    let mut other = abroad();
+    other["metadata"]["labels"]["app"] = json!("web");
+    let mut running = abroad();
+    running["status"] = json!({"phase": "Running"});
+    assert_eq!(update(&abroad(), &running), json!({"uid": "7", "allowed": true}));
+    let rule = |response: &Value| response["status"]["details"]["causes"][0]["reason"].clone();
+    assert_eq!(rule(&update(&other, &abroad())), "RES-PLACE", "it comes into scope");
+    assert_eq!(rule(&update(&abroad(), &other)), "RES-SCOPE", "it leaves its scope");
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn stores_that_come_while_much_else_happens_are_all_kept() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             scope.spawn(move || {
-                for number in 0..100 {
+                for number in 0..50 {
                     let mut store = reference(OURS, "DataStore", "status-many", &format!("many-{thread}-{number}"));
                     store["spec"] = json!({"origins": ["LU"], "claims": {"names": ["data"]}});
                     admin.create(&store).ok();
