@@ -339,6 +339,21 @@ impl Index {
         }
     }
 
+    /// Forgets an object that was noted when it was admitted and that no watch has ever shown.
+    pub fn forget_anticipated(&mut self, kind: Kind, namespace: &str, name: &str) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let metadata = match kind {
+            Kind::DataStore => self.stores.get(&key).map(|store| &store.object.metadata),
+            Kind::DataFlow => self.flows.get(&key).map(|flow| &flow.object.metadata),
+            Kind::ResidencyPolicy => self.policies.get(name).map(|policy| &policy.metadata),
+            _ => None,
+        };
+        // The API server gives a version to what it stores; what was only admitted has none.
+        if metadata.is_some_and(|metadata| metadata.resource_version.is_none()) {
+            self.delete(kind, namespace, name);
+        }
+    }
+
     /// Forgets every object of a kind that is not among `present`: what a fresh list no longer shows.
     pub fn retain(&mut self, kind: Kind, present: &BTreeSet<Name>) {
         let cluster = |names: Vec<&String>| names.into_iter().map(|name| (String::new(), name.clone())).collect();

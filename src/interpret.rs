@@ -101,8 +101,9 @@ pub struct Judgement {
     pub sources: Vec<Source>,
     /// What is known of a pod or claim beside its name.
     pub origin: ObjectOrigin,
-    /// Whether it mounts a claim that is not known yet and may belong to a store: controllers make both at once.
-    pub awaits_claims: bool,
+    /// Whether it names something that is not known yet and may decide where it belongs: a claim that its controller makes
+    /// at the same time, a storage class in the same file.
+    pub awaits: bool,
 }
 
 /// Where an object comes from.
@@ -132,7 +133,7 @@ impl Judgement {
             warnings: Vec::new(),
             sources: Vec::new(),
             origin: ObjectOrigin::default(),
-            awaits_claims: false,
+            awaits: false,
         }
     }
 
@@ -201,14 +202,17 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             let mut judgement = judge_pod(world, namespace, &pod, old.as_deref(), now).with_origin(&pod.metadata);
             let by_labels = namespace.stores.iter().any(|store| store.claims.is_some());
             let unknown = |name: &str| !namespace.claims.contains_key(name);
-            judgement.awaits_claims = by_labels && old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name));
+            judgement.awaits = by_labels && old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name));
             Ok(judgement)
         }
         ("", "PersistentVolumeClaim") => {
             let claim: Claim = serde_json::from_str(request.object.json()).map_err(unreadable)?;
             let old = old.map(|old| serde_json::from_str(old.json())).transpose().map_err(unreadable)?;
             let judgement = judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now);
-            Ok(judgement.with_origin(&claim.metadata))
+            let mut judgement = judgement.with_origin(&claim.metadata);
+            let unknown = |name: &str| !name.is_empty() && world.class(name).is_none();
+            judgement.awaits = old.is_none() && claim.spec.storage_class_name.as_deref().is_some_and(unknown);
+            Ok(judgement)
         }
         ("", "Namespace") => Ok(judge_namespace(request.object.json(), old.map(Body::json)).map_err(unreadable)?),
         (group, kind) => {

@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
-    /// What to log, as a tracing filter
+    /// What to log: a level, or one for each target, as in info,domicile=debug
     #[arg(long, env = "DOMICILE_LOG", default_value = "info")]
     log: String,
 }

@@ -31,7 +31,9 @@ pub struct Options {
     pub label_grace: Duration,
 }
 
-/// Reviews in flight are answered for this long after the signal to stop.
+/// Whoever routes requests here needs a moment to notice that it should not; until then they are answered.
+const LINGER: Duration = Duration::from_secs(2);
+/// After that, reviews in flight have this long to be answered.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Validity of the serving certificate, and after how much of it a new one is made.
 const CERTIFICATE_DAYS: i64 = 90;
@@ -144,6 +146,7 @@ async fn stop(shared: Arc<Shared>, handle: Handle<SocketAddr>) {
     }
     tracing::info!("stopping: reviews in flight are answered");
     shared.set_ready(false);
+    tokio::time::sleep(LINGER).await;
     handle.graceful_shutdown(Some(DRAIN));
 }
 

@@ -128,17 +128,32 @@ fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStor
 }
 
 fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize) -> Set {
+    let checked = count(i64::try_from(checks).unwrap_or(i64::MAX), "check", "checks");
     let first = || findings.first().map_or_else(String::new, |one| format!("; {}: {}", one.object, one.message));
     if violations > 0 {
-        set("Compliant", false, "BreachFound", format!("{violations} breaches in {checks} checks{}", first()))
+        set(
+            "Compliant",
+            false,
+            "BreachFound",
+            format!("{} in {}{}", count(violations, "breach", "breaches"), checked, first()),
+        )
     } else if unproven > 0 {
-        set("Compliant", false, "Unproven", format!("{unproven} places unproven in {checks} checks{}", first()))
+        set(
+            "Compliant",
+            false,
+            "Unproven",
+            format!("{} unproven in {}{}", count(unproven, "place", "places"), checked, first()),
+        )
     } else if checks == 0 {
         set("Compliant", true, "NothingToCheck", "no pod, claim or declared place belongs to it yet")
     } else {
-        let message = format!("no breach found in {checks} checks; relies on the declarations in spec");
+        let message = format!("no breach found in {checked}; relies on the declarations in spec");
         set("Compliant", true, "NoBreachFound", message)
     }
+}
+
+fn count(number: i64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)> {
@@ -226,7 +241,7 @@ where
         Ok(_) => true,
         Err(kube::Error::Api(status)) if status.is_not_found() => {
             // Noted when it was admitted, but something else refused it, or gone since.
-            shared.index().delete(kind, namespace, name);
+            shared.index().forget_anticipated(kind, namespace, name);
             true
         }
         Err(error) => {
@@ -253,9 +268,9 @@ fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatu
         ..ObjectReference::default()
     };
     let note = format!(
-        "{} breaches and {} unproven places now. [{}] {} {}: {}. To fix: {}",
-        status.violations,
-        status.unproven,
+        "{} and {} unproven now. [{}] {} {}: {}. To fix: {}",
+        count(status.violations, "breach", "breaches"),
+        count(status.unproven, "place", "places"),
         finding.rule,
         finding.object,
         finding.field,

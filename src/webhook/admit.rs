@@ -173,7 +173,7 @@ fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
 async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<Judgement, JudgeError> {
     // Both well below the timeout of the configuration, so that the answer still says why.
     const PATIENCE: Duration = Duration::from_millis(1500);
-    const PATIENCE_FOR_CLAIMS: Duration = Duration::from_millis(500);
+    const PATIENCE_FOR_OTHERS: Duration = Duration::from_millis(500);
     if scope != Scope::Own && !knows(shared, scope, request.namespace) {
         let mut published = shared.published();
         let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
@@ -182,17 +182,18 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
         }
     }
     let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
-    if !judgement.awaits_claims {
+    if !judgement.awaits {
         return Ok(judgement);
     }
     // From here on nothing that is published is missed; what came since is seen by the first turn.
     let mut published = shared.published();
     published.mark_changed();
-    // A claim that does not come is judged by itself when it does, and holds its volume back until then.
-    let deadline = tokio::time::Instant::now() + PATIENCE_FOR_CLAIMS;
+    // A claim that does not come is judged by itself when it does, and holds its volume back until then; a class that
+    // does not come leaves its claim unproven.
+    let deadline = tokio::time::Instant::now() + PATIENCE_FOR_OTHERS;
     while let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await {
         let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
-        if !judgement.awaits_claims {
+        if !judgement.awaits {
             return Ok(judgement);
         }
     }

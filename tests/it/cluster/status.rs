@@ -108,7 +108,7 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
                 said("Ready", "True", "Judged", JUDGED),
                 said("Reconciling", "False", "Judged", ""),
                 said("Stalled", "False", "Judged", ""),
-                said("Compliant", "False", "BreachFound", &format!("1 breaches in 3 checks; Pod/abroad: {message}")),
+                said("Compliant", "False", "BreachFound", &format!("1 breach in 3 checks; Pod/abroad: {message}")),
                 said("Enforced", "True", "Registered", "the API server asks before anything changes in this namespace"),
             ],
         })
@@ -116,7 +116,7 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
 
     // A breach that exists is told, too.
     let breach = event(shared, "DataStore", "orders", "ResidencyViolation");
-    assert!(breach["note"].as_str().unwrap().contains("1 breaches and 0 unproven places now. [RES-PLACE] Pod/abroad"));
+    assert!(breach["note"].as_str().unwrap().contains("1 breach and 0 places unproven now. [RES-PLACE] Pod/abroad"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn flows_and_policies_tell_what_becomes_of_them() {
     let shared = shop();
     let flow = settled(shared, &reference(OURS, "DataFlow", "status-shop", "to-reports"), "Ready", "Judged");
     let compliant =
-        said("Compliant", "True", "NoBreachFound", "no breach found in 1 checks; relies on the declarations in spec");
+        said("Compliant", "True", "NoBreachFound", "no breach found in 1 check; relies on the declarations in spec");
     assert_eq!(
         flow,
         json!({
