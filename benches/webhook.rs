@@ -32,10 +32,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// The operator's own allocator, for both.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const STORES: usize = 1_000;
 const POLICIES: usize = 100;
 const NODES: usize = 50;
