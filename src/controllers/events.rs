@@ -1,7 +1,8 @@
 //! Events: what admission and controllers have to tell, written by one task (client).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -64,12 +65,16 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut messages: mpsc::Receiv
     let reporter =
         Reporter { controller: "domicile.dev/operator".to_owned(), instance: std::env::var("POD_NAME").ok() };
     let recorder = Recorder::new(client, reporter);
+    let mut recent = Recent::default();
     while let Some(message) = messages.recv().await {
         let drafts = match message {
             Message::Event(draft) => vec![*draft],
             Message::Admission(admission) => of_admission(&shared, &admission),
         };
         for Draft { regarding, related, warning, action, reason, note } in drafts {
+            if !warning && recent.repeats(&regarding, reason, Instant::now()) {
+                continue;
+            }
             let event = Event {
                 type_: if warning { EventType::Warning } else { EventType::Normal },
                 reason: reason.to_owned(),
@@ -81,6 +86,32 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut messages: mpsc::Receiv
                 tracing::warn!(reason, error = %chain(&error), "failed to write an event");
             }
         }
+    }
+}
+
+/// Who was told what a moment ago. A deployment of a thousand pods is kept inside a thousand times; saying so once is
+/// enough, and spares the API server the rest. Warnings are never left out.
+#[derive(Debug, Default)]
+struct Recent(BTreeMap<(String, &'static str), Instant>);
+
+impl Recent {
+    const MOMENT: Duration = Duration::from_secs(10);
+    const MOST: usize = 1000;
+
+    fn repeats(&mut self, regarding: &ObjectReference, reason: &'static str, now: Instant) -> bool {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let about = [&regarding.kind, &regarding.namespace, &regarding.name, &regarding.uid].map(text).join("/");
+        let lately = |told: &Instant| now.duration_since(*told) < Self::MOMENT;
+        if self.0.get(&(about.clone(), reason)).is_some_and(lately) {
+            return true;
+        }
+        if self.0.len() >= Self::MOST {
+            self.0.retain(|_, told| lately(told));
+        }
+        if self.0.len() < Self::MOST {
+            self.0.insert((about, reason), now);
+        }
+        false
     }
 }
 
@@ -166,5 +197,22 @@ fn reference(shared: &Shared, source: &Source) -> Option<ObjectReference> {
             ..ObjectReference::default()
         }),
         Source::Label => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_is_said_once_in_a_moment_and_again_later() {
+        let mut recent = Recent::default();
+        let about = |name: &str| ObjectReference { name: Some(name.into()), ..ObjectReference::default() };
+        let start = Instant::now();
+        assert!(!recent.repeats(&about("a"), "PlacementRewritten", start));
+        assert!(recent.repeats(&about("a"), "PlacementRewritten", start + Duration::from_secs(9)));
+        assert!(!recent.repeats(&about("b"), "PlacementRewritten", start));
+        assert!(!recent.repeats(&about("a"), "CountryLabelled", start));
+        assert!(!recent.repeats(&about("a"), "PlacementRewritten", start + Recent::MOMENT));
     }
 }
