@@ -1,0 +1,143 @@
+//! Decoders that skip what nobody reads.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::pod::Env;
+use super::{DEFAULT_CLASS, SELECTED_NODE};
+
+/// Metadata with the parts that matter; the rest of `ObjectMeta` stays empty.
+pub fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Light {
+        name: Option<String>,
+        generate_name: Option<String>,
+        namespace: Option<String>,
+        labels: Option<BTreeMap<String, String>>,
+        #[serde(default, deserialize_with = "annotations")]
+        annotations: Option<BTreeMap<String, String>>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        generation: Option<i64>,
+        owner_references: Option<Vec<OwnerReference>>,
+        creation_timestamp: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>,
+        deletion_timestamp: Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>,
+    }
+    let light = Option::<Light>::deserialize(deserializer)?.unwrap_or_default();
+    // By name and without `..`, so that nothing that is read here can be forgotten.
+    let Light {
+        name,
+        generate_name,
+        namespace,
+        labels,
+        annotations,
+        uid,
+        resource_version,
+        generation,
+        owner_references,
+        creation_timestamp,
+        deletion_timestamp,
+    } = light;
+    Ok(ObjectMeta {
+        name,
+        generate_name,
+        namespace,
+        labels,
+        annotations,
+        uid,
+        resource_version,
+        generation,
+        owner_references,
+        creation_timestamp,
+        deletion_timestamp,
+        ..ObjectMeta::default()
+    })
+}
+
+/// Only the annotations that Domicile reads.
+fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct Few;
+    impl<'de> Visitor<'de> for Few {
+        type Value = Option<BTreeMap<String, String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of annotations")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_map(self)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut kept = None;
+            while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+                if key == SELECTED_NODE || DEFAULT_CLASS.contains(&key.as_ref()) {
+                    kept.get_or_insert_with(BTreeMap::new).insert(key.into_owned(), map.next_value()?);
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(kept)
+        }
+    }
+    deserializer.deserialize_option(Few)
+}
+
+/// A list that may be absent or null, which is the same.
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Variables that reference a secret: most do not, and a pod may carry hundreds.
+pub fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
+    struct Secrets;
+    impl<'de> Visitor<'de> for Secrets {
+        type Value = Vec<Env>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of variables")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_seq(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(variable) = list.next_element::<Env>()? {
+                if variable.value_from.as_ref().is_some_and(|source| source.secret_key_ref.is_some()) {
+                    kept.push(variable);
+                }
+            }
+            Ok(kept)
+        }
+    }
+    deserializer.deserialize_option(Secrets)
+}
+
+/// A map that may be absent or null, which is the same.
+pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,239 @@
+//! Pods, as far as they say where they may run and what they touch.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+
+use super::decode::{list, map, metadata, secret_variables};
+use super::resource;
+
+/// A pod.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Pod {
+    /// Its metadata.
+    #[serde(default, deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// Its specification.
+    #[serde(default)]
+    pub spec: PodSpec,
+    /// Its status.
+    #[serde(default)]
+    pub status: Option<PodStatus>,
+}
+resource!(Pod, "", "Pod", "pods", NamespaceResourceScope);
+
+/// A pod template, as a workload carries it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PodTemplate {
+    /// Metadata of the pods.
+    #[serde(default, deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// Specification of the pods.
+    #[serde(default)]
+    pub spec: PodSpec,
+}
+
+/// The status of a pod.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PodStatus {
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    pub phase: Option<String>,
+}
+
+/// What a pod's specification says about places and data.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec {
+    /// The node to which the pod is bound.
+    pub node_name: Option<String>,
+    /// Labels that the node must carry.
+    #[serde(default, deserialize_with = "map")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Affinity.
+    pub affinity: Option<Affinity>,
+    /// Volumes.
+    #[serde(default, deserialize_with = "list")]
+    pub volumes: Vec<PodVolume>,
+    /// Containers.
+    #[serde(default, deserialize_with = "list")]
+    pub containers: Vec<Container>,
+    /// Init containers.
+    #[serde(default, deserialize_with = "list")]
+    pub init_containers: Vec<Container>,
+    /// Ephemeral containers.
+    #[serde(default, deserialize_with = "list")]
+    pub ephemeral_containers: Vec<Container>,
+}
+
+impl PodSpec {
+    /// Names of every secret that the pod references, in no particular order.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let containers = self.containers.iter().chain(&self.init_containers).chain(&self.ephemeral_containers);
+        let environment = containers.flat_map(|container| {
+            let single = container.env.iter().filter_map(|env| env.value_from.as_ref()?.secret_key_ref.as_ref());
+            let whole = container.env_from.iter().filter_map(|env| env.secret_ref.as_ref());
+            single.chain(whole).map(|secret| secret.name.as_str())
+        });
+        let volumes = self.volumes.iter().flat_map(|volume| {
+            let whole = volume.secret.iter().filter_map(|secret| secret.secret_name.as_deref());
+            let projected = volume.projected.iter().flat_map(|projected| {
+                projected.sources.iter().filter_map(|source| Some(source.secret.as_ref()?.name.as_str()))
+            });
+            whole.chain(projected)
+        });
+        environment.chain(volumes)
+    }
+
+    /// Names of every claim that the pod mounts, with the position of the volume.
+    pub fn claims(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.volumes.iter().enumerate().filter_map(|(position, volume)| {
+            Some((position, volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+        })
+    }
+
+    /// The required node affinity, if there is any.
+    pub fn required_terms(&self) -> Option<&[NodeSelectorTerm]> {
+        let required = self.affinity.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
+        Some(&required.node_selector_terms)
+    }
+}
+
+/// Affinity.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Affinity {
+    /// Node affinity.
+    pub node_affinity: Option<NodeAffinity>,
+}
+
+/// Node affinity. Preferences bind nothing and are not read.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct NodeAffinity {
+    /// What is required.
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    pub required: Option<NodeSelector>,
+}
+
+/// Terms of which one must match.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSelector {
+    /// The terms.
+    #[serde(default, deserialize_with = "list")]
+    pub node_selector_terms: Vec<NodeSelectorTerm>,
+}
+
+/// Requirements of which all must match. A term without any matches no node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSelectorTerm {
+    /// Requirements on labels; `None` where the field is absent or null.
+    #[serde(default)]
+    pub match_expressions: Option<Vec<Requirement>>,
+    /// Requirements on fields.
+    #[serde(default, deserialize_with = "list")]
+    pub match_fields: Vec<Requirement>,
+}
+
+/// A requirement on one key.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Requirement {
+    /// The key.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
+    pub operator: String,
+    /// The values.
+    #[serde(default, deserialize_with = "list")]
+    pub values: Vec<String>,
+}
+
+/// A container, as far as it references secrets.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container {
+    /// Single variables, of those only that reference a secret.
+    #[serde(default, deserialize_with = "secret_variables")]
+    pub env: Vec<Env>,
+    /// Whole maps of variables.
+    #[serde(default, deserialize_with = "list")]
+    pub env_from: Vec<EnvFrom>,
+}
+
+/// An environment variable; its value is never read.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Env {
+    /// Where the value comes from.
+    pub value_from: Option<EnvSource>,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvSource {
+    /// A key of a secret.
+    pub secret_key_ref: Option<SecretName>,
+}
+
+/// A source of several variables.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvFrom {
+    /// A secret.
+    pub secret_ref: Option<SecretName>,
+}
+
+/// The name of a secret.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct SecretName {
+    /// The name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A volume of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodVolume {
+    /// A claim.
+    pub persistent_volume_claim: Option<PodClaim>,
+    /// A secret.
+    pub secret: Option<PodSecret>,
+    /// Several sources.
+    pub projected: Option<Projected>,
+}
+
+/// A mounted claim.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodClaim {
+    /// Its name.
+    #[serde(default)]
+    pub claim_name: String,
+}
+
+/// A mounted secret.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSecret {
+    /// Its name.
+    pub secret_name: Option<String>,
+}
+
+/// A volume of several sources.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Projected {
+    /// The sources.
+    #[serde(default, deserialize_with = "list")]
+    pub sources: Vec<ProjectedSource>,
+}
+
+/// One source of a projected volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ProjectedSource {
+    /// A secret.
+    pub secret: Option<SecretName>,
+}
