@@ -34,6 +34,7 @@ pub mod verdict;
 use jiff::Timestamp;
 
 use country::CountrySet;
+use data::Data;
 use facts::{Facts, Flexibility, Placement};
 use lawbook::Lawbook;
 use place::Places;
@@ -65,7 +66,7 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
         if verdict.holds_until.is_none() {
             verdict.holds_until = lawbook.next_change(now);
         }
-        all.push(judge(position, placement, lawbook, policies, now, &mut verdict));
+        all.extend(judge(position, placement, lawbook, policies, now, &mut verdict));
     }
     let pinned = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
         Change::PinNodes { countries, .. } => Some(*countries),
@@ -95,10 +96,51 @@ pub fn bindings<'a>(
     policies: &'a Policies,
     now: Timestamp,
 ) -> Vec<Binding<'a>> {
-    let limits = policies.limits(placement.act, &placement.data, lawbook, now);
-    limits.into_iter().map(|(policy, allowed)| Binding { policy, allowed }).collect()
+    let mut bindings = Vec::new();
+    policies.limits(placement.act, &placement.data, lawbook, now, |policy, allowed| {
+        bindings.push(Binding { policy, allowed });
+    });
+    bindings
 }
 
+/// All policies that limit a placement at once.
+struct Limits {
+    /// What the enforcing ones leave.
+    enforced: CountrySet,
+    /// What all of them leave.
+    all: CountrySet,
+    /// Whether any enforces.
+    any_enforces: bool,
+    /// Whether every enforcing one lets pods be pinned.
+    pods_may_be_pinned: bool,
+    /// The strongest demand for a label among the enforcing ones.
+    pin_by: PinBy,
+}
+
+impl Limits {
+    fn of(placement: &Placement, lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Self {
+        let mut limits = Self {
+            enforced: CountrySet::FULL,
+            all: CountrySet::FULL,
+            any_enforces: false,
+            pods_may_be_pinned: true,
+            pin_by: PinBy::Auto,
+        };
+        policies.limits(placement.act, &placement.data, lawbook, now, |policy, allowed| {
+            limits.all = limits.all.intersection(&allowed);
+            if policy.mode == Mode::Enforce {
+                limits.any_enforces = true;
+                limits.enforced = limits.enforced.intersection(&allowed);
+                limits.pods_may_be_pinned &= policy.rewrite_pods == RewritePods::Always;
+                limits.pin_by = limits.pin_by.max(policy.pin_by);
+            }
+        });
+        limits
+    }
+}
+
+/// Judges one placement; none where no rule could find anything. Most placements are right, or are made right, and for
+/// those it is not worth telling the policies apart.
 fn judge<'a>(
     position: usize,
     placement: &'a Placement,
@@ -106,45 +148,49 @@ fn judge<'a>(
     policies: &'a Policies,
     now: Timestamp,
     verdict: &mut Verdict,
-) -> Judged<'a> {
-    let bindings = bindings(placement, lawbook, policies, now);
-    let enforcing = || bindings.iter().filter(|binding| binding.policy.mode == Mode::Enforce);
-    let enforced = enforcing().fold(CountrySet::FULL, |all, binding| all.intersection(&binding.allowed));
-
+) -> Option<Judged<'a>> {
+    let limits = Limits::of(placement, lawbook, policies, now);
+    let enforced = limits.enforced;
     let mut places = placement.places.clone();
-    if enforcing().next().is_some()
+    if limits.any_enforces
         && !placement.places.within(&enforced)
         && !enforced.is_empty()
-        && let Some((change, narrowed)) = make_right(placement, &enforced, enforcing)
+        && let Some((change, narrowed)) = make_right(placement, &limits, || bindings(placement, lawbook, policies, now))
     {
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    Judged { placement, bindings, enforced, places, policies, lawbook, now }
+    let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.act, data, lawbook, now);
+    if places.within(&limits.all) && !enforced.is_empty() && placement.data.iter().all(|data| covered(data)) {
+        return None;
+    }
+    let bindings = bindings(placement, lawbook, policies, now);
+    Some(Judged { placement, bindings, enforced, places, policies, lawbook, now })
 }
 
 /// The change that brings a placement inside `enforced`, if it takes one, and where it would be then.
-fn make_right<'a, 'b: 'a, I: Iterator<Item = &'a Binding<'b>>>(
+fn make_right<'a>(
     placement: &Placement,
-    enforced: &CountrySet,
-    enforcing: impl Fn() -> I,
+    limits: &Limits,
+    bindings: impl FnOnce() -> Vec<Binding<'a>>,
 ) -> Option<(Option<Change>, Places)> {
+    let Limits { enforced, pods_may_be_pinned, pin_by, .. } = limits;
     let narrowed = placement.places.countries.intersection(enforced);
     match &placement.flexibility {
         Flexibility::Fixed => None,
         Flexibility::Nodes => {
-            let may = enforcing().all(|binding| binding.policy.rewrite_pods == RewritePods::Always);
-            let by = enforcing().map(|binding| binding.policy.pin_by).max().unwrap_or(PinBy::Auto);
-            let change = Change::PinNodes { countries: narrowed, by };
-            (may && !narrowed.is_empty()).then(|| (Some(change), Places::known(narrowed)))
+            let change = Change::PinNodes { countries: narrowed, by: *pin_by };
+            (*pods_may_be_pinned && !narrowed.is_empty()).then(|| (Some(change), Places::known(narrowed)))
         }
         Flexibility::Choice { with_pod: true, .. } if !narrowed.is_empty() => Some((None, Places::known(narrowed))),
         Flexibility::Choice { alternatives, .. } => {
-            if !enforcing().all(|binding| binding.policy.rewrite_storage == RewriteStorage::OnCreate) {
+            let bindings = bindings();
+            let enforcing = || bindings.iter().map(|binding| binding.policy).filter(|one| one.mode == Mode::Enforce);
+            if !enforcing().all(|policy| policy.rewrite_storage == RewriteStorage::OnCreate) {
                 return None;
             }
             let taken = enforcing()
-                .flat_map(|binding| &binding.policy.preferred_classes)
+                .flat_map(|policy| &policy.preferred_classes)
                 .filter_map(|wanted| alternatives.iter().find(|alternative| alternative.name == *wanted))
                 .chain(alternatives)
                 .find(|alternative| alternative.fits(enforced))?;

@@ -259,14 +259,15 @@ impl Policies {
         }
     }
 
-    /// Every policy that limits the act for any of the data, with what it leaves.
+    /// Visits every policy that limits the act for any of the data, by name, with what it leaves.
     pub fn limits<'a>(
         &'a self,
         act: Act,
         data: &[Arc<Data>],
         lawbook: &Lawbook,
         now: Timestamp,
-    ) -> Vec<(&'a Policy, CountrySet)> {
+        mut visit: impl FnMut(&'a Policy, CountrySet),
+    ) {
         let ahead = self.ahead(lawbook, now);
         // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well.
         let strictest: Vec<&Data> = data
@@ -275,7 +276,6 @@ impl Policies {
             .filter(|(position, one)| !data.iter().enumerate().any(|(at, other)| other.rules(one, at < *position)))
             .map(|(_, one)| &**one)
             .collect();
-        let mut limits = Vec::with_capacity(self.list.len());
         for (position, policy) in self.list.iter().enumerate() {
             let made;
             let resolved = if let Some(prepared) = ahead {
@@ -285,9 +285,10 @@ impl Policies {
                 &made
             };
             let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
-            limits.extend(each.reduce(|all, one| all.intersection(&one)).map(|allowed| (policy, allowed)));
+            if let Some(allowed) = each.reduce(|all, one| all.intersection(&one)) {
+                visit(policy, allowed);
+            }
         }
-        limits
     }
 }
 
