@@ -243,7 +243,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     let Some(old) = old else {
         let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-        let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, &pin));
+        let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, pin));
         return Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts);
     };
     // An existing pod keeps its affinity, so only what changes whose data it touches is judged; everything else

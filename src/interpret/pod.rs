@@ -4,7 +4,7 @@ use json_patch::jsonptr::PointerBuf;
 use std::sync::Arc;
 
 use json_patch::{AddOperation, PatchOperation};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
@@ -160,26 +160,35 @@ const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 
 /// The changes that add a pin to every required term which does not keep the pod inside by itself. An empty term matches
 /// no node and stays empty: a requirement in it would make it match.
-pub fn patch(world: &World, spec: &PodSpec, pin: &Pin) -> Vec<PatchOperation> {
-    let requirement = json!({"key": pin.key, "operator": "In", "values": pin.values});
+pub fn patch(world: &World, spec: &PodSpec, pin: Pin) -> Vec<PatchOperation> {
+    let Pin { key, values, countries } = pin;
+    let requirement = Value::Object(Map::from_iter([
+        ("key".to_owned(), key.into()),
+        ("operator".to_owned(), "In".into()),
+        ("values".to_owned(), values.into()),
+    ]));
     let add = |path: &[&str], value| {
         PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path.iter().copied()), value })
     };
-    let required = json!({"nodeSelectorTerms": [{"matchExpressions": [requirement]}]});
+    let required = |requirement| {
+        let term = object("matchExpressions", Value::Array(vec![requirement]));
+        object("nodeSelectorTerms", Value::Array(vec![term]))
+    };
     let Some(affinity) = &spec.affinity else {
-        return vec![add(&["spec", "affinity"], json!({"nodeAffinity": {REQUIRED: required}}))];
+        let affinity = object("nodeAffinity", object(REQUIRED, required(requirement)));
+        return vec![add(&["spec", "affinity"], affinity)];
     };
     let Some(node) = &affinity.node_affinity else {
-        return vec![add(&["spec", "affinity", "nodeAffinity"], json!({REQUIRED: required}))];
+        return vec![add(&["spec", "affinity", "nodeAffinity"], object(REQUIRED, required(requirement)))];
     };
     let Some(terms) = &node.required else {
-        return vec![add(&["spec", "affinity", "nodeAffinity", REQUIRED], required)];
+        return vec![add(&["spec", "affinity", "nodeAffinity", REQUIRED], required(requirement))];
     };
     let reach = reach(world, spec).terms.unwrap_or_default();
     let mut operations = Vec::new();
     for (position, (term, places)) in terms.node_selector_terms.iter().zip(reach).enumerate() {
         let empty = term.match_fields.is_empty() && term.match_expressions.as_ref().is_none_or(Vec::is_empty);
-        if empty || places.within(&pin.countries) {
+        if empty || places.within(&countries) {
             continue;
         }
         let position = position.to_string();
@@ -188,8 +197,13 @@ pub fn patch(world: &World, spec: &PodSpec, pin: &Pin) -> Vec<PatchOperation> {
             let [spec, affinity, node, required, terms, position, expressions] = path;
             add(&[spec, affinity, node, required, terms, position, expressions, "-"], requirement.clone())
         } else {
-            add(&path, json!([requirement]))
+            add(&path, Value::Array(vec![requirement.clone()]))
         });
     }
     operations
+}
+
+/// An object of one field. Values are moved into it: the `json!` macro would copy everything below at each level.
+fn object(field: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(field.to_owned(), value)]))
 }
