@@ -101,6 +101,13 @@ fn a_label_stays_when_the_operator_only_restarts() {
     plane.control.add_nodes(&[machine("nodes-kept", "eu-central-1a", "eu-central-1")]).unwrap();
     let operator = Operator::started(&plane.operator);
     plane.labelled("nodes-kept", Some("DE"));
+    let told = || {
+        let events = plane.admin.events_about("Node", "nodes-kept");
+        let count = events.iter().filter(|event| event["reason"] == "CountryLabelled").count();
+        yes(count == 1, format!("not written once: {events:?}"))
+    };
+    // The label comes before its Event: killed in between, the operator would never write it.
+    until("the Event of the label", PATIENCE, told);
     operator.kill();
     let _operator = Operator::started(&plane.operator);
     let grace = Duration::from_secs(plane.operator.label_grace_seconds);
@@ -109,7 +116,5 @@ fn a_label_stays_when_the_operator_only_restarts() {
         assert_eq!(plane.country("nodes-kept").as_deref(), Some("DE"));
         std::thread::sleep(Duration::from_millis(50));
     }
-    let labelled = plane.admin.events_about("Node", "nodes-kept");
-    let count = labelled.iter().filter(|event| event["reason"] == "CountryLabelled").count();
-    yes(count == 1, format!("written again: {labelled:?}")).unwrap();
+    told().unwrap();
 }
