@@ -200,9 +200,9 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             let old = old.map(Body::pod).transpose().map_err(unreadable)?;
             let namespace = namespace()?;
             let mut judgement = judge_pod(world, namespace, &pod, old.as_deref(), now).with_origin(&pod.metadata);
-            let by_labels = namespace.stores.iter().any(|store| store.claims.is_some());
+            let by_labels = || namespace.stores.iter().any(|store| store.claims.is_some());
             let unknown = |name: &str| !namespace.claims.contains_key(name);
-            judgement.awaits = by_labels && old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name));
+            judgement.awaits = old.is_none() && pod.spec.claims().any(|(_, name)| unknown(name)) && by_labels();
             Ok(judgement)
         }
         ("", "PersistentVolumeClaim") => {

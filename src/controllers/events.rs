@@ -171,24 +171,28 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
     drafts
 }
 
-/// What declared the data.
-fn reference(shared: &Shared, source: &Source) -> Option<ObjectReference> {
-    let own = |kind: &str, namespace: &String, name: &String, uid| ObjectReference {
+/// A reference to one of our own objects. Without its version, so that events about it fold into one series.
+pub fn own(kind: &str, namespace: Option<&String>, name: Option<&String>, uid: Option<String>) -> ObjectReference {
+    ObjectReference {
         api_version: Some(format!("{GROUP}/{VERSION}")),
         kind: Some(kind.to_owned()),
-        name: Some(name.clone()),
-        namespace: Some(namespace.clone()),
+        name: name.cloned(),
+        namespace: namespace.cloned(),
         uid,
         ..ObjectReference::default()
-    };
+    }
+}
+
+/// What declared the data.
+fn reference(shared: &Shared, source: &Source) -> Option<ObjectReference> {
     match source {
         Source::Store(namespace, name) => {
             let uid = shared.index().store_uid(namespace, name);
-            Some(own("DataStore", namespace, name, uid))
+            Some(own("DataStore", Some(namespace), Some(name), uid))
         }
         Source::Flow(namespace, name) => {
             let uid = shared.index().flow_uid(namespace, name);
-            Some(own("DataFlow", namespace, name, uid))
+            Some(own("DataFlow", Some(namespace), Some(name), uid))
         }
         Source::Namespace(name) => Some(ObjectReference {
             api_version: Some("v1".to_owned()),

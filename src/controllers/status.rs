@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -17,7 +16,7 @@ use serde_json::json;
 
 use super::FIELD_MANAGER;
 use super::configuration::Inputs;
-use super::events::Draft;
+use super::events::{self, Draft};
 use super::watch::chain;
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, GROUP, ObjectFinding, ResidencyPolicy, ResidencyPolicyStatus,
@@ -259,14 +258,8 @@ fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatu
     }
     let Some(finding) = status.findings.iter().max_by_key(|finding| finding.mode) else { return };
     let reason = if status.violations > 0 { "ResidencyViolation" } else { "ResidencyUnproven" };
-    let regarding = ObjectReference {
-        api_version: Some(format!("{GROUP}/{VERSION}")),
-        kind: Some("DataStore".to_owned()),
-        name: object.metadata.name.clone(),
-        namespace: object.metadata.namespace.clone(),
-        uid: object.metadata.uid.clone(),
-        ..ObjectReference::default()
-    };
+    let metadata = &object.metadata;
+    let regarding = events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
     let note = format!(
         "{} and {} unproven now. [{}] {} {}: {}. To fix: {}",
         count(status.violations, "breach", "breaches"),

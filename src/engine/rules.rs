@@ -76,8 +76,6 @@ impl Judged<'_> {
 pub struct Rule {
     /// Stable id, shown wherever the rule speaks.
     pub id: &'static str,
-    /// One sentence: what the rule demands.
-    pub demands: &'static str,
     /// What is wrong with a placement under this rule.
     pub check: fn(&Judged<'_>) -> Vec<Finding>,
 }

@@ -42,10 +42,13 @@ impl Index {
         if places {
             world.gazetteer = Arc::new(self.gazetteer());
         }
-        if places || nodes {
+        if places {
             for node in self.nodes.values_mut() {
                 node.located = node::locate(&node.facts, &world.gazetteer);
             }
+        }
+        // A node that is new or has changed was located when it was noted.
+        if places || nodes {
             let located = self.nodes.values().map(|node| (&node.facts, &node.located));
             world.nodes = Arc::new(NodeMap::new(located, &world.gazetteer));
         }

@@ -12,16 +12,16 @@ use crate::api::v1alpha1::{
     ResidencyPolicy,
 };
 use crate::engine;
-use crate::engine::country::{Country, CountrySet};
+use crate::engine::country::Country;
 use crate::engine::data::Source;
 use crate::engine::explain;
-use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::facts::Facts;
 use crate::engine::lineage::Path;
 use crate::engine::node::{Evidence, Located};
-use crate::engine::place::Places;
 use crate::engine::verdict::{Action, Finding, Verdict};
 use crate::interpret::claim;
 use crate::interpret::objects::ClaimSpec;
+use crate::interpret::own;
 use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::read::{self, Problem};
 use crate::interpret::scope;
@@ -200,14 +200,7 @@ impl Index {
 
     /// Where the owner says the data is, judged like any other place.
     fn judge_declared(&self, name: &Name, state: &StoreState, world: &World, now: Timestamp) -> Option<Verdict> {
-        let country = Country::parse(&state.object.spec.residence.as_ref()?.country).ok()?;
-        let placement = Placement {
-            act: Act::Store,
-            field: "spec.residence.country".to_owned(),
-            data: vec![self.data_of_store(name).into()],
-            places: Places::known(CountrySet::only(country)),
-            flexibility: Flexibility::Fixed,
-        };
+        let placement = own::residence(&state.object.spec, self.data_of_store(name))?;
         let facts = Facts { placements: vec![placement] };
         Some(engine::decide(&facts, &world.lawbook, &world.policies, now))
     }
@@ -257,19 +250,8 @@ impl Index {
         });
         let data = self.data_of_flow(name);
         let origins = data.origins;
-        let facts = Facts {
-            placements: self
-                .recipient(name)
-                .map(|places| Placement {
-                    act: Act::Transfer,
-                    field: "spec.to.recipient.place".to_owned(),
-                    data: vec![data.into()],
-                    places,
-                    flexibility: Flexibility::Fixed,
-                })
-                .into_iter()
-                .collect(),
-        };
+        let facts =
+            Facts { placements: self.recipient(name).map(|places| own::delivery(places, data)).into_iter().collect() };
         let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
         let object = format!("DataFlow/{}", name.1);
         let mut findings: Vec<ObjectFinding> = verdict.findings.iter().map(|finding| told(&object, finding)).collect();

@@ -127,15 +127,8 @@ pub fn judge(
 }
 
 /// Where the owner of a store says that its data is, judged like any other place.
-fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins: CountrySet) -> Option<Placement> {
+pub fn residence(spec: &DataStoreSpec, data: Data) -> Option<Placement> {
     let country = Country::parse(&spec.residence.as_ref()?.country).ok()?;
-    let inherited = world.store(request.namespace, request.name).map_or(CountrySet::EMPTY, |data| data.origins);
-    let data = Data {
-        origins: origins.union(&inherited),
-        unknown_origin: None,
-        categories: spec.categories.clone(),
-        via: Source::Store(request.namespace.to_owned(), request.name.to_owned()),
-    };
     Some(Placement {
         act: Act::Store,
         field: "spec.residence.country".to_owned(),
@@ -143,6 +136,29 @@ fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins:
         places: Places::known(CountrySet::only(country)),
         flexibility: Flexibility::Fixed,
     })
+}
+
+/// What an outside recipient gets of a flow, and where.
+pub fn delivery(places: Places, data: Data) -> Placement {
+    Placement {
+        act: Act::Transfer,
+        field: "spec.to.recipient.place".to_owned(),
+        data: vec![Arc::new(data)],
+        places,
+        flexibility: Flexibility::Fixed,
+    }
+}
+
+/// The declared place of a store that is being applied.
+fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins: CountrySet) -> Option<Placement> {
+    let inherited = world.store(request.namespace, request.name).map_or(CountrySet::EMPTY, |data| data.origins);
+    let data = Data {
+        origins: origins.union(&inherited),
+        unknown_origin: None,
+        categories: spec.categories.clone(),
+        via: Source::Store(request.namespace.to_owned(), request.name.to_owned()),
+    };
+    residence(spec, data)
 }
 
 /// What an outside recipient would get, and where. Nothing while the store that it comes from is not there yet.
@@ -169,13 +185,7 @@ fn delivered(
         categories,
         via: Source::Flow(request.namespace.to_owned(), request.name.to_owned()),
     };
-    Some(Placement {
-        act: Act::Transfer,
-        field: "spec.to.recipient.place".to_owned(),
-        data: vec![Arc::new(data)],
-        places,
-        flexibility: Flexibility::Fixed,
-    })
+    Some(delivery(places, data))
 }
 
 /// A problem as a finding that refuses.

@@ -68,6 +68,12 @@ struct Response<'a> {
     warnings: Vec<String>,
 }
 
+impl<'a> Response<'a> {
+    fn new(uid: &'a str, allowed: bool) -> Self {
+        Self { uid, allowed, status: None, patch: None, patch_type: None, warnings: Vec::new() }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Status {
     code: u16,
@@ -148,7 +154,7 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
             anticipate(shared, object);
         }
     }
-    serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
+    answer(response)
 }
 
 const ALLOW: &str = "Allow";
@@ -158,14 +164,17 @@ const ERROR: &str = "Error";
 
 /// Kinds that may become a label value of a metric.
 fn known_kind(kind: &str) -> &'static str {
-    const KINDS: [&str; 4] = ["Pod", "PersistentVolumeClaim", "Namespace", "DataStore"];
+    const KINDS: [&str; 3] = ["Pod", "PersistentVolumeClaim", "Namespace"];
     let workloads = interpret::workload::KINDS.iter().map(|workload| workload.kind);
     let own = interpret::own::OwnKind::ALL.iter().map(|(_, name, _)| *name);
     KINDS.into_iter().chain(workloads).chain(own).find(|known| *known == kind).unwrap_or("other")
 }
 
 fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
-    let response = Response { uid, allowed: true, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    answer(Response::new(uid, true))
+}
+
+fn answer(response: Response<'_>) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
 }
 
@@ -181,7 +190,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
             return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
         }
     }
-    let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
+    let mut judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
     if !judgement.awaits {
         return Ok(judgement);
     }
@@ -191,13 +200,12 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
     // A claim that does not come is judged by itself when it does, and holds its volume back until then; a class that
     // does not come leaves its claim unproven.
     let deadline = tokio::time::Instant::now() + PATIENCE_FOR_OTHERS;
-    while let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await {
-        let judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
-        if !judgement.awaits {
-            return Ok(judgement);
-        }
+    while judgement.awaits
+        && let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await
+    {
+        judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
     }
-    interpret::judge(&shared.world(), request, Timestamp::now())
+    Ok(judgement)
 }
 
 /// Whether the snapshot has caught up with what made the API server ask.
@@ -215,8 +223,7 @@ fn respond<'a>(
     request: &Request<'_>,
     judgement: &Judgement,
 ) -> (&'static str, Response<'a>) {
-    let mut response =
-        Response { uid, allowed: true, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    let mut response = Response::new(uid, true);
     let verdict = match (judgement.verdict.action, phase) {
         (Action::Refuse, _) => REFUSE,
         (Action::Rewrite, Phase::Mutate) if !judgement.patch.is_empty() => REWRITE,
@@ -297,8 +304,8 @@ fn short(warning: String) -> String {
 }
 
 fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Response<'a> {
-    let mut response =
-        Response { uid, allowed: false, status: None, patch: None, patch_type: None, warnings: Vec::new() };
+    let mut response = Response::new(uid, false);
+    let message = || format!("{}: {error}", subject(request.kind, request.namespace, request.name, None));
     match error {
         // A template makes nothing by itself; its pods will be judged when the namespace is known.
         JudgeError::UnknownNamespace(_) if request.kind != "Pod" && request.kind != "PersistentVolumeClaim" => {
@@ -306,18 +313,10 @@ fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Respon
             response.warnings.push(format!("not judged yet: {error}; its pods will be"));
         }
         JudgeError::UnknownNamespace(_) => {
-            response.status = Some(failed(
-                503,
-                "ServiceUnavailable",
-                format!("{}: {error}", subject(request.kind, request.namespace, request.name, None)),
-            ));
+            response.status = Some(failed(503, "ServiceUnavailable", message()));
         }
         JudgeError::Unreadable { .. } => {
-            response.status = Some(failed(
-                400,
-                "BadRequest",
-                format!("{}: {error}", subject(request.kind, request.namespace, request.name, None)),
-            ));
+            response.status = Some(failed(400, "BadRequest", message()));
         }
     }
     response

@@ -10,8 +10,7 @@ use crate::engine::facts::Facts;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Change, Finding, Rewrite};
 
-pub static RULE: Rule =
-    Rule { id: "RES-CONFLICT", demands: "the policies that cover the data leave at least one country", check };
+pub static RULE: Rule = Rule { id: "RES-CONFLICT", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     if !judged.enforced.is_empty() || judged.has_unknown_origin() {

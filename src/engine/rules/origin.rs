@@ -6,11 +6,7 @@ use super::{Judged, Rule};
 use crate::engine::policy::Mode;
 use crate::engine::verdict::Finding;
 
-pub static RULE: Rule = Rule {
-    id: "RES-ORIGIN",
-    demands: "the origin of personal data is declared by ISO 3166-1 alpha-2 country codes",
-    check,
-};
+pub static RULE: Rule = Rule { id: "RES-ORIGIN", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     let mode = judged.bindings.iter().map(|binding| binding.policy.mode).max().unwrap_or(Mode::Warn);

@@ -6,8 +6,7 @@ use super::{Judged, Rule};
 use crate::engine::explain;
 use crate::engine::verdict::Finding;
 
-pub static RULE: Rule =
-    Rule { id: "RES-PLACE", demands: "personal data is only where the policies that cover it allow", check };
+pub static RULE: Rule = Rule { id: "RES-PLACE", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     let (placement, places) = (judged.placement, &judged.places);

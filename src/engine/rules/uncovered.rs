@@ -10,7 +10,7 @@ use crate::engine::explain;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::Finding;
 
-pub static RULE: Rule = Rule { id: "RES-UNCOVERED", demands: "a ResidencyPolicy covers the data for the act", check };
+pub static RULE: Rule = Rule { id: "RES-UNCOVERED", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     let placement = judged.placement;

@@ -6,7 +6,7 @@ use super::{Judged, Rule};
 use crate::engine::explain;
 use crate::engine::verdict::Finding;
 
-pub static RULE: Rule = Rule { id: "RES-UNKNOWN", demands: "the place of personal data is proven", check };
+pub static RULE: Rule = Rule { id: "RES-UNKNOWN", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     let (placement, places) = (judged.placement, &judged.places);
