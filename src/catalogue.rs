@@ -5,7 +5,7 @@ use include_dir::{Dir, include_dir};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::v1alpha1::{Bloc, Location, Provider, ResidencyPolicy};
+use crate::api::v1alpha1::{Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
 
@@ -14,12 +14,16 @@ static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
 pub struct Catalogue {
     /// Blocs.
     pub blocs: Vec<Bloc>,
+    /// Jurisdictions.
+    pub jurisdictions: Vec<Jurisdiction>,
     /// Locations.
     pub locations: Vec<Location>,
     /// Providers.
     pub providers: Vec<Provider>,
     /// Policies.
     pub policies: Vec<ResidencyPolicy>,
+    /// Transfer mechanisms.
+    pub mechanisms: Vec<TransferMechanism>,
 }
 
 /// A manifest that is not what it should be. The built-in ones are tested, so that this can only be seen while one is
@@ -79,9 +83,11 @@ pub fn load() -> Result<Catalogue, CatalogueError> {
             let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
             match kind.as_str() {
                 "Bloc" => catalogue.blocs.push(read(document).map_err(unreadable)?),
+                "Jurisdiction" => catalogue.jurisdictions.push(read(document).map_err(unreadable)?),
                 "Location" => catalogue.locations.push(read(document).map_err(unreadable)?),
                 "Provider" => catalogue.providers.push(read(document).map_err(unreadable)?),
                 "ResidencyPolicy" => catalogue.policies.push(read(document).map_err(unreadable)?),
+                "TransferMechanism" => catalogue.mechanisms.push(read(document).map_err(unreadable)?),
                 _ => return Err(CatalogueError::UnknownKind { file: file.to_owned(), kind }),
             }
         }

@@ -22,6 +22,7 @@ pub mod data;
 pub mod explain;
 pub mod facts;
 pub mod gazetteer;
+pub mod law;
 pub mod lawbook;
 pub mod lineage;
 pub mod node;
@@ -35,12 +36,16 @@ use jiff::Timestamp;
 
 use country::CountrySet;
 use data::Data;
-use facts::{Facts, Flexibility, Placement};
+use facts::{Facts, Flexibility, Placement, Stake};
+use law::matter::Matter;
+use law::opinion::{Ground, Legal, Outcome, opinion};
+use law::source::Authority;
+use law::transfer::sooner;
 use lawbook::Lawbook;
 use place::Places;
 use policy::{Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
-use rules::Judged;
-use verdict::{Action, Change, Rewrite, Verdict};
+use rules::{Judged, Owners};
+use verdict::{Action, Change, Finding, Obligation, Rewrite, Verdict};
 
 /// One policy that limits a placement, and what it leaves.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +68,7 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
         if placement.data.is_empty() {
             continue;
         }
-        if verdict.holds_until.is_none() {
-            verdict.holds_until = lawbook.next_change(now);
-        }
+        verdict.holds_until = sooner(verdict.holds_until, policies.holds_until(&placement.data, lawbook, now));
         all.extend(judge(position, placement, lawbook, policies, now, &mut verdict));
     }
     let pinned = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
@@ -80,6 +83,9 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
         verdict.findings.extend(rules::ALL.iter().flat_map(|rule| (rule.check)(&judged)));
     }
     verdict.findings.extend(rules::contradiction(facts, &verdict.rewrites));
+    for stake in &facts.matters {
+        before_the_law(stake, lawbook, policies, now, &mut verdict);
+    }
     if verdict.refusals().next().is_some() {
         verdict.action = Action::Refuse;
         verdict.rewrites.clear();
@@ -87,6 +93,81 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
         verdict.action = Action::Rewrite;
     }
     verdict
+}
+
+/// What the law says of a store or flow, and what the policies make of it.
+fn before_the_law(stake: &Stake, lawbook: &Lawbook, policies: &Policies, now: Timestamp, verdict: &mut Verdict) {
+    let matter: &Matter = &stake.matter;
+    let opinion = opinion(matter, lawbook, now);
+    let field = |field: &str| stake.field.clone().unwrap_or_else(|| field.to_owned());
+    // Whoever works for a store or flow is told whose declaration it is.
+    let told = |field: &str, message: &str| match stake.field {
+        Some(_) => format!("{}, {field}: {message}", matter.via),
+        None => message.to_owned(),
+    };
+    verdict.legal = verdict.legal.max(Some(opinion.legal));
+    verdict.holds_until = sooner(verdict.holds_until, opinion.until);
+    let covering: Vec<&Policy> =
+        policies.iter().filter(|policy| policy.covers(&matter.origins, &matter.categories, lawbook, now)).collect();
+    for outcome in &opinion.outcomes {
+        let finding = |policy: &Policy| Finding {
+            rule: outcome.rule,
+            mode: mode(outcome, policy),
+            policy: Some(policy.name.clone()),
+            allows: None,
+            field: field(&outcome.field),
+            message: told(&outcome.field, &outcome.message),
+            remedy: outcome.remedy.clone(),
+            unproven: outcome.legal == Legal::Unknown,
+            citation: outcome.citation.clone(),
+        };
+        match outcome.legal {
+            Legal::Permitted => {}
+            Legal::Conditional => verdict.obligations.push(Obligation {
+                rule: outcome.rule,
+                law: outcome.law.clone(),
+                field: field(&outcome.field),
+                message: told(&outcome.field, &outcome.message),
+                remedy: outcome.remedy.clone(),
+                citation: outcome.citation.clone(),
+            }),
+            Legal::Unknown | Legal::Prohibited => {
+                let asked = rules::check_of(outcome.rule);
+                let asking = covering.iter().filter(|policy| policy.checks.contains(&asked));
+                verdict.findings.extend(asking.map(|policy| finding(policy)));
+            }
+        }
+        let carries = outcome.legal <= Legal::Conditional;
+        let fresh = |ground: &&Ground| !verdict.grounds.iter().any(|known| known == *ground);
+        let ground = outcome.ground.iter().filter(|_| carries).find(fresh).cloned();
+        verdict.grounds.extend(ground);
+        note(&mut verdict.relies_on, &outcome.relies_on);
+        note(&mut verdict.not_assessed, &outcome.not_assessed);
+    }
+    for policy in covering {
+        let owners = Owners { matter, opinion: &opinion, policy, lawbook, now };
+        let found = rules::OWNER.iter().flat_map(|rule| (rule.check)(&owners));
+        verdict.findings.extend(found.map(|finding| Finding {
+            message: told(&finding.field, &finding.message),
+            field: field(&finding.field),
+            ..finding
+        }));
+    }
+}
+
+/// What a policy does about what the law says. Codes and guidance never do more than warn.
+fn mode(outcome: &Outcome, policy: &Policy) -> Mode {
+    let most = if outcome.authority() >= Authority::Judgment { Mode::Enforce } else { Mode::Warn };
+    let wanted = if outcome.legal == Legal::Unknown { policy.mode.min(policy.unknown_law) } else { policy.mode };
+    wanted.min(most)
+}
+
+fn note(into: &mut Vec<String>, all: &[String]) {
+    for one in all {
+        if !into.contains(one) {
+            into.push(one.clone());
+        }
+    }
 }
 
 /// The policies that limit a placement, by name.

@@ -17,9 +17,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::api::v1alpha1::{Bloc, DataFlow, DataStore, Location, ORIGIN_LABEL, Provider, ResidencyPolicy};
+use crate::api::v1alpha1::{
+    Bloc, DataFlow, DataStore, Jurisdiction, Location, ORIGIN_LABEL, Provider, ResidencyPolicy, TransferMechanism,
+};
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;
+use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::Lineage;
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
@@ -45,6 +48,8 @@ pub enum Object {
     DataFlow(DataFlow),
     /// A store.
     DataStore(DataStore),
+    /// A jurisdiction of the cluster's own.
+    Jurisdiction(Jurisdiction),
     /// A location of the cluster's own.
     Location(Location),
     /// A namespace.
@@ -59,6 +64,8 @@ pub enum Object {
     ResidencyPolicy(ResidencyPolicy),
     /// A storage class.
     StorageClass(StorageClass),
+    /// A transfer mechanism of the cluster's own.
+    TransferMechanism(TransferMechanism),
     /// A volume.
     Volume(Volume),
 }
@@ -71,6 +78,7 @@ pub enum Kind {
     Claim,
     DataFlow,
     DataStore,
+    Jurisdiction,
     Location,
     Namespace,
     Node,
@@ -78,6 +86,7 @@ pub enum Kind {
     Provider,
     ResidencyPolicy,
     StorageClass,
+    TransferMechanism,
     Volume,
 }
 
@@ -116,6 +125,45 @@ struct FlowState {
     personal: bool,
 }
 
+/// The built-in law, by the names of its objects.
+#[derive(Debug, Default)]
+struct BuiltinLaw {
+    jurisdictions: BTreeMap<String, Arc<law::jurisdiction::Jurisdiction>>,
+    mechanisms: BTreeMap<String, Arc<law::mechanism::Mechanism>>,
+}
+
+impl BuiltinLaw {
+    /// Reads the law out of the catalogue, which then holds it no more. What cannot be read is left out; the tests see to
+    /// it that there is nothing of the kind.
+    fn read(catalogue: &mut Catalogue) -> Self {
+        let jurisdictions = std::mem::take(&mut catalogue.jurisdictions);
+        let mechanisms = std::mem::take(&mut catalogue.mechanisms);
+        Self {
+            jurisdictions: jurisdictions
+                .into_iter()
+                .filter_map(|one| Some((one.name_any(), Arc::new(read::jurisdiction(&one.spec).ok()?))))
+                .collect(),
+            mechanisms: mechanisms
+                .into_iter()
+                .filter_map(|one| {
+                    let name = one.name_any();
+                    let read = read::mechanism(&name, &one.spec).ok()?;
+                    Some((name, Arc::new(read)))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Every store and flow before the law.
+#[derive(Debug, Default)]
+struct Matters {
+    stores: BTreeMap<Name, Arc<Matter>>,
+    flows: BTreeMap<Name, Arc<Matter>>,
+    /// Flows that lead into a store and may carry data to it from abroad.
+    into: BTreeMap<Name, Vec<Arc<Matter>>>,
+}
+
 /// What has to be rebuilt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Stale {
@@ -131,8 +179,12 @@ struct Stale {
 #[derive(Debug)]
 pub struct Index {
     builtin: Catalogue,
+    /// The built-in law in the engine's terms, which is far smaller than its manifests.
+    builtin_law: BuiltinLaw,
     blocs: BTreeMap<String, Bloc>,
+    jurisdictions: BTreeMap<String, Jurisdiction>,
     locations: BTreeMap<String, Location>,
+    mechanisms: BTreeMap<String, TransferMechanism>,
     providers: BTreeMap<String, Provider>,
     policies: BTreeMap<String, ResidencyPolicy>,
     stores: BTreeMap<Name, StoreState>,
@@ -144,6 +196,7 @@ pub struct Index {
     claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
     pods: BTreeMap<Name, PodState>,
     lineage: Lineage,
+    matters: Matters,
     /// Until when the policies' words are worked out ahead.
     prepared_until: Option<Timestamp>,
     stale: Stale,
@@ -153,11 +206,15 @@ pub struct Index {
 
 impl Index {
     /// An index that knows the built-in catalogue and nothing else.
-    pub fn new(builtin: Catalogue) -> Self {
+    pub fn new(mut builtin: Catalogue) -> Self {
+        let builtin_law = BuiltinLaw::read(&mut builtin);
         Self {
             builtin,
+            builtin_law,
             blocs: BTreeMap::new(),
+            jurisdictions: BTreeMap::new(),
             locations: BTreeMap::new(),
+            mechanisms: BTreeMap::new(),
             providers: BTreeMap::new(),
             policies: BTreeMap::new(),
             stores: BTreeMap::new(),
@@ -169,6 +226,7 @@ impl Index {
             claims: BTreeMap::new(),
             pods: BTreeMap::new(),
             lineage: Lineage::default(),
+            matters: Matters::default(),
             prepared_until: None,
             stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true },
             stale_namespaces: BTreeSet::new(),
@@ -184,6 +242,19 @@ impl Index {
                 let changed = self.blocs.get(&bloc.name_any()).is_none_or(|old| old.spec != bloc.spec);
                 self.stale.law |= changed;
                 self.blocs.insert(bloc.name_any(), bloc);
+                changed
+            }
+            Object::Jurisdiction(law) => {
+                let changed = self.jurisdictions.get(&law.name_any()).is_none_or(|old| old.spec != law.spec);
+                self.stale.law |= changed;
+                self.jurisdictions.insert(law.name_any(), law);
+                changed
+            }
+            Object::TransferMechanism(mechanism) => {
+                let name = mechanism.name_any();
+                let changed = self.mechanisms.get(&name).is_none_or(|old| old.spec != mechanism.spec);
+                self.stale.law |= changed;
+                self.mechanisms.insert(name, mechanism);
                 changed
             }
             Object::Location(location) => {
@@ -317,6 +388,8 @@ impl Index {
         let key = || (namespace.to_owned(), name.to_owned());
         match kind {
             Kind::Bloc => self.stale.law |= self.blocs.remove(name).is_some(),
+            Kind::Jurisdiction => self.stale.law |= self.jurisdictions.remove(name).is_some(),
+            Kind::TransferMechanism => self.stale.law |= self.mechanisms.remove(name).is_some(),
             Kind::Location => self.stale.places |= self.locations.remove(name).is_some(),
             Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
             Kind::ResidencyPolicy => self.stale.policies |= self.policies.remove(name).is_some(),
@@ -359,6 +432,8 @@ impl Index {
         let cluster = |names: Vec<&String>| names.into_iter().map(|name| (String::new(), name.clone())).collect();
         let known: Vec<Name> = match kind {
             Kind::Bloc => cluster(self.blocs.keys().collect()),
+            Kind::Jurisdiction => cluster(self.jurisdictions.keys().collect()),
+            Kind::TransferMechanism => cluster(self.mechanisms.keys().collect()),
             Kind::Location => cluster(self.locations.keys().collect()),
             Kind::Provider => cluster(self.providers.keys().collect()),
             Kind::ResidencyPolicy => cluster(self.policies.keys().collect()),

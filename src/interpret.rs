@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod constraint;
+pub mod matter;
 pub mod objects;
 pub mod own;
 pub mod pod;
@@ -293,6 +294,7 @@ fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp
         ),
         remedy: "leave the labels as they are, or replace the object by a new one".to_owned(),
         unproven: false,
+        citation: None,
     })
 }
 
@@ -321,7 +323,7 @@ fn judge_claim(
     }
     let node = selected(claim);
     let placement = claim::placement(world, &claim.spec, node.as_deref(), &data, "spec", old.is_none());
-    let facts = Facts { placements: placement.into_iter().collect() };
+    let facts = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let patch = taken(&verdict)
         .map(|name| {
@@ -386,7 +388,7 @@ fn judge_workload(
     for (claim, made) in claims.iter().zip(made) {
         let MadeClaim { field, data, with_pod: _ } = made;
         let placement = claim::placement(world, &claim.spec, None, &data, &field, true);
-        let claims = Facts { placements: placement.into_iter().collect() };
+        let claims = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
         let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
         if let Some(name) = taken(&verdict) {
             judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));

@@ -4,18 +4,25 @@ mod bloc;
 mod common;
 mod data_flow;
 mod data_store;
+mod jurisdiction;
 mod location;
 mod provider;
 mod residency_policy;
+mod transfer_mechanism;
 
 pub use bloc::{Bloc, BlocMember, BlocSpec, FreeFlow, MemberStatus};
-pub use common::{Confidence, LawSource, ObjectFinding, Workloads};
+pub use common::{LawSource, ObjectFinding, Owed, PartyFacts, PartySpec, Reliance, Workloads};
 pub use data_flow::{
-    Collection, DataFlow, DataFlowSpec, DataFlowStatus, Destination, Origin, Place, Recipient, StoreReference,
-    Transformation, TransformationKind,
+    Collection, DataFlow, DataFlowSpec, DataFlowStatus, Destination, EarlierHopSpec, Origin, PastReliance, Place,
+    Recipient, StoreReference, Transformation, TransformationKind,
 };
 pub use data_store::{
-    Claims, DataStore, DataStoreSpec, DataStoreStatus, DeclaredResidence, EffectiveOrigin, ObservedPlace,
+    AnswerTime, AnswerTimes, Claims, DataStore, DataStoreSpec, DataStoreStatus, DeclaredResidence, EffectiveOrigin,
+    ObservedPlace,
+};
+pub use jurisdiction::{
+    Amount, BreachNoticeRule, ChannelConsentRule, EnrichmentDuty, FineMaximum, InForce, Jurisdiction, JurisdictionSpec,
+    Law, LocalisationRule, Regulator, ResponseDeadline, SubjectRightsRule, TransferRegimeRule,
 };
 pub use location::{Location, LocationNodes, LocationRegion, LocationSpec};
 pub use provider::{
@@ -23,9 +30,10 @@ pub use provider::{
     ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
-    PolicyMatch, PolicyRewrite, ResidencyPolicy, ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules,
-    UnknownPlace,
+    PolicyMatch, PolicyParties, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
+    ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
+pub use transfer_mechanism::{MechanismEnd, MechanismRisk, TransferMechanism, TransferMechanismSpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -41,5 +49,14 @@ pub const CATEGORY: &str = "domicile";
 
 /// The definitions of every kind, in the order of their names.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![Bloc::crd(), DataFlow::crd(), DataStore::crd(), Location::crd(), Provider::crd(), ResidencyPolicy::crd()]
+    vec![
+        Bloc::crd(),
+        DataFlow::crd(),
+        DataStore::crd(),
+        Jurisdiction::crd(),
+        Location::crd(),
+        Provider::crd(),
+        ResidencyPolicy::crd(),
+        TransferMechanism::crd(),
+    ]
 }

@@ -49,7 +49,7 @@ pub struct Cover {
 
 /// What the statuses should be, for those that are not so already (no client).
 pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
-    let Observed { stores, flows, policies } = observed;
+    let Observed { stores, flows, policies, until: _ } = observed;
     Plan {
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
         flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),

@@ -14,7 +14,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
-use crate::api::v1alpha1::{DataFlow, DataStore, Location, Provider, ResidencyPolicy};
+use crate::api::v1alpha1::{DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism};
 use crate::index::{Index, Kind, Name, Object};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::state::Shared;
@@ -46,6 +46,7 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         one(Kind::Claim).run::<Claim>(c, Object::Claim),
         one(Kind::DataFlow).run::<DataFlow>(c, Object::DataFlow),
         one(Kind::DataStore).run::<DataStore>(c, Object::DataStore),
+        one(Kind::Jurisdiction).run::<Jurisdiction>(c, Object::Jurisdiction),
         one(Kind::Location).run::<Location>(c, Object::Location),
         one(Kind::Namespace).run::<Namespace>(c, Object::Namespace),
         one(Kind::Node).run::<Node>(c, Object::Node),
@@ -53,13 +54,14 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         one(Kind::Provider).run::<Provider>(c, Object::Provider),
         one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy),
         one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
+        one(Kind::TransferMechanism).run::<TransferMechanism>(c, Object::TransferMechanism),
         one(Kind::Volume).run::<Volume>(c, Object::Volume),
         publisher(shared.clone(), changed.clone()),
         wait_for_lists,
     );
 }
 
-const KINDS: usize = 12;
+const KINDS: usize = 14;
 
 /// Publishes what the watches have changed. Changes that come together cost one rebuild.
 fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {

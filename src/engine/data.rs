@@ -1,8 +1,10 @@
 //! Whose data an object touches, and how we know.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::country::CountrySet;
+use super::law::matter::Matter;
 
 /// Personal data as the decision sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +18,30 @@ pub struct Data {
     pub categories: Vec<String>,
     /// What brings the data into the object, for people: a namespace label, a store, a flow.
     pub via: Source,
+    /// Subdivisions among the origins (ISO 3166-2), whose own law binds as well.
+    pub regions: Vec<String>,
+    /// Declarations that come with the data and may carry it abroad: the store itself, and flows that lead into it.
+    pub carriers: Vec<Arc<Matter>>,
 }
 
 impl Data {
+    /// Data of these origins, with nothing else declared.
+    pub fn of(origins: CountrySet, via: Source) -> Self {
+        Self { origins, unknown_origin: None, categories: Vec::new(), via, regions: Vec::new(), carriers: Vec::new() }
+    }
+
     /// Whether every policy binds this data at least as much as the other. Of two that are alike the earlier rules.
     pub fn rules(&self, other: &Self, earlier: bool) -> bool {
         let readable = self.unknown_origin.is_none() && other.unknown_origin.is_none();
-        let alike = self.origins == other.origins && self.categories == other.categories;
+        // What a declaration may carry abroad is bound less.
+        let free = self.carriers.is_empty() || self.carriers == other.carriers;
+        let regions = other.regions.iter().all(|region| self.regions.contains(region));
+        let alike = self.origins == other.origins
+            && self.categories == other.categories
+            && self.regions == other.regions
+            && self.carriers == other.carriers;
         let covers = self.categories.is_empty() || self.categories == other.categories;
-        readable && covers && other.origins.is_subset(&self.origins) && (!alike || earlier)
+        readable && free && regions && covers && other.origins.is_subset(&self.origins) && (!alike || earlier)
     }
 }
 

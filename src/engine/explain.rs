@@ -8,7 +8,7 @@ use super::country::CountrySet;
 use super::data::Data;
 use super::facts::{Flexibility, Placement};
 use super::lawbook::Lawbook;
-use super::verdict::Finding;
+use super::verdict::{Finding, Obligation};
 
 /// "personal data of DE (DataStore cx/answers)", for all the data of a placement.
 pub fn data(data: &[Arc<Data>]) -> String {
@@ -96,15 +96,23 @@ pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String>
     }
     groups
         .into_iter()
-        .map(|(Finding { rule, field, message, remedy, .. }, clauses)| {
+        .map(|(Finding { rule, field, message, remedy, citation, .. }, clauses)| {
             let clause = |(allows, policies): &(&str, Vec<&str>)| match policies.as_slice() {
                 [one] => format!("; policy {one} allows {allows}"),
                 several => format!("; policies {} allow {allows}", several.join(", ")),
             };
             let clauses: String = clauses.iter().map(clause).collect();
-            format!("[{rule}] {field}: {message}{clauses}. To fix: {remedy}")
+            let source = citation.as_ref().map(|citation| format!("; source: {citation}")).unwrap_or_default();
+            format!("[{rule}] {field}: {message}{clauses}{source}. To fix: {remedy}")
         })
         .collect()
+}
+
+/// An obligation as a line for people.
+pub fn obligation(one: &Obligation) -> String {
+    let Obligation { rule, law: _, field, message, remedy, citation } = one;
+    let source = citation.as_ref().map(|citation| format!("; source: {citation}")).unwrap_or_default();
+    format!("[{rule}] {field}: owed: {message}{source}. To settle: {remedy}")
 }
 
 /// Whether two findings say the same thing under different policies.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::country::CountrySet;
 use super::data::Data;
+use super::law::matter::Matter;
 use super::place::Places;
 
 /// What happens to data at a place.
@@ -52,6 +53,17 @@ impl Act {
 pub struct Facts {
     /// What the object would do with personal data, and where. Empty: the object is out of scope.
     pub placements: Vec<Placement>,
+    /// Stores and flows that come with it, before the law.
+    pub matters: Vec<Stake>,
+}
+
+/// A store or flow that an object stands for, or works for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stake {
+    /// The store or flow.
+    pub matter: Arc<Matter>,
+    /// The field by which another object works for it; none: the object is the store or flow itself.
+    pub field: Option<String>,
 }
 
 /// One statement: this object would do this to this data in these places.

@@ -1,13 +1,20 @@
-//! The book of law: who belongs to which bloc since when, and where law lets data go by itself.
+//! The book of law: who belongs to which bloc since when, what each lawgiver says, and what carries data abroad.
 //!
 //! Time is always an argument. A validity window is half open: `from` is its first instant, `until` the first instant
 //! at which it is gone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::country::{Country, CountrySet};
+use super::law::claims::Channel;
+use super::law::condition::Condition;
+use super::law::evaluate::covers_purpose;
+use super::law::jurisdiction::{ChannelRule, Dated, Jurisdiction, TransferRegime, in_force};
+use super::law::mechanism::{EndEffect, Mechanism};
+use super::law::source::Citation;
 
 /// When something holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +60,7 @@ pub struct Bloc {
     title: String,
     members: Timeline,
     free: Timeline,
+    citation: Citation,
 }
 
 /// A set of countries that changes at known instants: the set before the first one, then one set for each.
@@ -80,10 +88,6 @@ impl Timeline {
             passed => &self.0[passed - 1].1,
         }
     }
-
-    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.0.get(self.0.partition_point(|(instant, _)| *instant <= now)).map(|(instant, _)| *instant)
-    }
 }
 
 impl Bloc {
@@ -108,7 +112,25 @@ impl Bloc {
                 _ => true,
             })
             .collect();
-        Self { code: code.into(), title: title.into(), members: Timeline::new(&members), free: Timeline::new(&free) }
+        let (members, free) = (Timeline::new(&members), Timeline::new(&free));
+        Self { code: code.into(), title: title.into(), members, free, citation: Citation::default() }
+    }
+
+    /// Says where the freedom is written.
+    #[must_use]
+    pub fn written_in(mut self, citation: Citation) -> Self {
+        self.citation = citation;
+        self
+    }
+
+    /// Where the freedom is written.
+    pub fn citation(&self) -> &Citation {
+        &self.citation
+    }
+
+    /// Among whom data flows freely at `now`.
+    pub fn free(&self, now: Timestamp) -> &CountrySet {
+        self.free.at(now)
     }
 
     /// The word by which policies call the bloc.
@@ -127,16 +149,73 @@ impl Bloc {
     }
 }
 
-/// The validated blocs, built-in ones overlaid by the cluster's own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The validated law, built-in objects overlaid by the cluster's own.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lawbook {
     blocs: BTreeMap<String, Bloc>,
+    jurisdictions: BTreeMap<String, Arc<Jurisdiction>>,
+    mechanisms: BTreeMap<String, Arc<Mechanism>>,
+    /// Every instant at which a membership or a freedom changes, sorted.
+    bloc_changes: Vec<Timestamp>,
+    /// The same for the whole law.
+    changes: Vec<Timestamp>,
 }
 
 impl Lawbook {
-    /// A lawbook of these blocs. Of two with one code the later replaces the earlier.
-    pub fn new(blocs: impl IntoIterator<Item = Bloc>) -> Self {
-        Self { blocs: blocs.into_iter().map(|bloc| (bloc.code.clone(), bloc)).collect() }
+    /// A lawbook. Of two objects with one code or name the later replaces the earlier.
+    pub fn new(
+        blocs: impl IntoIterator<Item = Bloc>,
+        jurisdictions: impl IntoIterator<Item = Arc<Jurisdiction>>,
+        mechanisms: impl IntoIterator<Item = Arc<Mechanism>>,
+    ) -> Self {
+        let mut lawbook = Self {
+            blocs: blocs.into_iter().map(|bloc| (bloc.code.clone(), bloc)).collect(),
+            jurisdictions: jurisdictions.into_iter().map(|one| (one.code.clone(), one)).collect(),
+            mechanisms: mechanisms.into_iter().map(|one| (one.name.clone(), one)).collect(),
+            ..Self::default()
+        };
+        lawbook.find_changes();
+        lawbook
+    }
+
+    fn find_changes(&mut self) {
+        let mut instants: Vec<Timestamp> = self
+            .blocs
+            .values()
+            .flat_map(|bloc| bloc.members.0.iter().chain(&bloc.free.0).map(|(instant, _)| *instant))
+            .collect();
+        instants.sort_unstable();
+        instants.dedup();
+        self.bloc_changes.clone_from(&instants);
+        let mut windows = Vec::new();
+        let mut conditions: Vec<(&Condition, &jiff::tz::TimeZone)> = Vec::new();
+        for mechanism in self.mechanisms.values() {
+            windows.push(mechanism.window);
+            windows.extend(mechanism.risks.iter().map(|risk| risk.window));
+            conditions.extend(mechanism.when.iter().map(|when| (when, &mechanism.zone)));
+        }
+        for law in self.jurisdictions.values() {
+            windows.extend(law.regimes.iter().map(|rule| rule.window));
+            windows.extend(law.regimes.iter().map(|one| Window { from: one.rule.enforced_from, until: None }));
+            windows.extend(law.localisations.iter().map(|rule| rule.window));
+            windows.extend(law.consents.iter().map(|rule| rule.window));
+            windows.extend(law.enrichments.iter().map(|rule| rule.window));
+            windows.extend(law.rights.iter().map(|rule| rule.window));
+            let local = law.localisations.iter().flat_map(|one| [&one.rule.when, &one.rule.demands]);
+            let consents = law.consents.iter().flat_map(|one| [&one.rule.demands, &one.rule.unless]);
+            let enriching = law.enrichments.iter().flat_map(|one| [&one.rule.when, &one.rule.demands]);
+            conditions.extend(local.chain(consents).chain(enriching).flatten().map(|one| (one, &law.zone)));
+        }
+        instants.extend(windows.into_iter().flat_map(|window| [window.from, window.until]).flatten());
+        for (condition, zone) in conditions {
+            condition.each(&mut |one| {
+                let days = [one.from, one.until].into_iter().flatten();
+                instants.extend(days.filter_map(|day| Some(day.to_zoned(zone.clone()).ok()?.timestamp())));
+            });
+        }
+        instants.sort_unstable();
+        instants.dedup();
+        self.changes = instants;
     }
 
     /// The bloc that policies call by this code.
@@ -149,21 +228,133 @@ impl Lawbook {
         self.blocs.values()
     }
 
-    /// Where the law that applies to data of this origin lets the data be at `now`: its own country, and every country
-    /// with which personal data flows freely. Elsewhere the lawbook knows no ground.
-    pub fn lawful(&self, origin: Country, now: Timestamp) -> CountrySet {
-        let own = CountrySet::only(origin);
-        self.blocs
-            .values()
-            .map(|bloc| bloc.free.at(now))
-            .filter(|free| free.contains(origin))
-            .fold(own, CountrySet::union)
+    /// Every mechanism, by name.
+    pub fn mechanisms(&self) -> impl Iterator<Item = &Mechanism> {
+        self.mechanisms.values().map(|one| &**one)
+    }
+
+    /// The mechanism of this name or alias.
+    pub fn mechanism(&self, name: &str) -> Option<&Mechanism> {
+        let by_alias = || self.mechanisms().find(|one| one.aliases.iter().any(|alias| alias == name));
+        self.mechanisms.get(name).map(|one| &**one).or_else(by_alias)
+    }
+
+    /// Whether claims may call a mechanism or a family of them by this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.mechanisms.values().any(|mechanism| mechanism.is_named(name))
+    }
+
+    /// Every jurisdiction, by code.
+    pub fn jurisdictions(&self) -> impl Iterator<Item = &Jurisdiction> {
+        self.jurisdictions.values().map(|one| &**one)
+    }
+
+    /// The jurisdiction of this code: a country, a subdivision or a bloc.
+    pub fn jurisdiction(&self, code: &str) -> Option<&Jurisdiction> {
+        self.jurisdictions.get(code).map(|one| &**one)
+    }
+
+    /// What binds in a country at `now`, the most specific first: its own law, then that of the blocs it belongs to.
+    pub fn binding(&self, country: Country, now: Timestamp) -> impl Iterator<Item = &Jurisdiction> {
+        let own = self.jurisdiction(country.as_str());
+        let shared = self.jurisdictions().filter(move |law| {
+            law.is_bloc && self.blocs.get(&law.code).is_some_and(|bloc| bloc.members(now).contains(country))
+        });
+        own.into_iter().chain(shared)
+    }
+
+    /// What a country's law says of transfers by default at `now`.
+    pub fn regime(&self, country: Country, now: Timestamp) -> Option<&Dated<TransferRegime>> {
+        self.binding(country, now).find_map(|law| in_force(&law.regimes, now))
+    }
+
+    /// The consent rules of a country for a channel and a purpose, in force or not: those of the most specific law that has
+    /// any, whole.
+    pub fn consent_rules(
+        &self,
+        country: Country,
+        channel: Channel,
+        purpose: &str,
+        now: Timestamp,
+    ) -> Vec<(&Jurisdiction, &Dated<ChannelRule>)> {
+        let of = |law| -> Vec<(&Jurisdiction, &Dated<ChannelRule>)> {
+            let law: &Jurisdiction = law;
+            let all = law.consents.iter();
+            all.filter(|one| one.rule.channel == channel && covers_purpose(&one.rule.purpose, purpose))
+                .map(|one| (law, one))
+                .collect()
+        };
+        self.binding(country, now).map(of).find(|rules| !rules.is_empty()).unwrap_or_default()
+    }
+
+    /// The countries that codes mean at `now`. What is neither a country nor a known bloc means none.
+    pub fn countries(&self, codes: &[String], now: Timestamp) -> CountrySet {
+        codes.iter().fold(CountrySet::EMPTY, |all, code| match (Country::parse(code), self.bloc(code)) {
+            (Ok(country), _) => all.union(&CountrySet::only(country)),
+            (_, Some(bloc)) => all.union(bloc.members(now)),
+            _ => all,
+        })
+    }
+
+    /// The bloc in which data flows freely between two countries at `now`.
+    pub fn free_flow(&self, from: Country, to: Country, now: Timestamp) -> Option<&Bloc> {
+        self.blocs.values().find(|bloc| bloc.free(now).contains(from) && bloc.free(now).contains(to))
     }
 
     /// The next instant after `now` at which any membership or freedom changes.
-    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.blocs.values().flat_map(|bloc| [bloc.members.next_change(now), bloc.free.next_change(now)]).flatten().min()
+    pub fn next_bloc_change(&self, now: Timestamp) -> Option<Timestamp> {
+        next(&self.bloc_changes, now)
     }
+
+    /// The next instant after `now` at which anything in the law changes.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        next(&self.changes, now)
+    }
+
+    /// Every instant at which anything in the law changes, sorted.
+    pub fn changes(&self) -> &[Timestamp] {
+        &self.changes
+    }
+
+    /// The law as it was known at an instant: what was adopted later is not in it yet, and ends that nobody could know of
+    /// have not come.
+    #[must_use]
+    pub fn known_at(&self, instant: Timestamp) -> Self {
+        let mut known = self.clone();
+        known.mechanisms.retain(|_, one| one.known_from.or(one.window.from).is_none_or(|from| from <= instant));
+        for mechanism in known.mechanisms.values_mut() {
+            let mechanism = Arc::make_mut(mechanism);
+            let foreseen = mechanism.ended.as_ref().map(|ended| match (ended.known_from, ended.effect) {
+                (Some(from), _) => from <= instant,
+                (None, EndEffect::Sunset) => true,
+                (None, _) => mechanism.window.until.is_some_and(|until| until <= instant),
+            });
+            let ended = mechanism.window.until.is_some_and(|until| until <= instant);
+            if !foreseen.unwrap_or(ended) {
+                mechanism.window.until = None;
+                mechanism.ended = None;
+                mechanism.replaced_by = None;
+            }
+            mechanism.risks.retain(|risk| risk.window.from.is_none_or(|from| from <= instant));
+        }
+        known.find_changes();
+        known
+    }
+
+    /// The same law with a mechanism that ends earlier, or later.
+    #[must_use]
+    pub fn ending(&self, name: &str, until: Timestamp) -> Self {
+        let mut changed = self.clone();
+        if let Some(mechanism) = changed.mechanisms.get_mut(name) {
+            Arc::make_mut(mechanism).window.until = Some(until);
+        }
+        changed.find_changes();
+        changed
+    }
+}
+
+fn next(instants: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+    instants.get(instants.partition_point(|instant| *instant <= now)).copied()
 }
 
 #[cfg(test)]
@@ -201,11 +392,12 @@ mod tests {
     }
 
     #[test]
-    fn law_frees_only_what_flows_freely_at_that_time() {
-        let lawbook = Lawbook::new([union()]);
-        assert_eq!(lawbook.lawful(country("DE"), at("1997-01-01T00:00:00Z")).to_string(), "DE");
-        assert_eq!(lawbook.lawful(country("DE"), at("2019-01-01T00:00:00Z")).to_string(), "DE, GB");
-        assert_eq!(lawbook.lawful(country("GB"), at("2021-01-01T00:00:00Z")).to_string(), "GB");
+    fn data_flows_freely_only_while_both_are_members() {
+        let lawbook = Lawbook::new([union()], [], []);
+        let free = |from, instant| lawbook.free_flow(country("DE"), country(from), at(instant)).is_some();
+        assert!(!free("GB", "1997-01-01T00:00:00Z"));
+        assert!(free("GB", "2019-01-01T00:00:00Z"));
+        assert!(!free("GB", "2021-01-01T00:00:00Z"));
         assert_eq!(lawbook.next_change(at("2019-01-01T00:00:00Z")), Some(at("2020-02-01T00:00:00Z")));
         assert_eq!(lawbook.next_change(at("2021-01-01T00:00:00Z")), None);
     }

@@ -1,5 +1,6 @@
 //! The owner's rules, and what each allows for which data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::country::{Country, CountrySet};
 use super::data::Data;
 use super::facts::Act;
+use super::law::mechanism::GroundKind;
+use super::law::opinion;
+use super::law::reach::{reach, reach_of_region};
+use super::law::source::Confidence;
+use super::law::transfer::sooner;
 use super::lawbook::Lawbook;
 
 /// What a rule does when it is broken. Ordered from the mildest to the strictest.
@@ -53,6 +59,21 @@ pub enum RewriteStorage {
     Never,
     /// Replace a class outside by one inside when the claim is created.
     OnCreate,
+}
+
+/// A question of law that a policy asks of stores and flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Check {
+    /// Whether data that must stay in the country does.
+    Localisation,
+    /// Whether something carries data that is handed to somebody else across a border.
+    Transfer,
+    /// Whether people may be contacted.
+    Consent,
+    /// Whether what was gathered may enter a customer profile.
+    Enrichment,
+    /// Whether people are answered in time.
+    SubjectRights,
 }
 
 /// One word of a policy's lists of places.
@@ -102,6 +123,16 @@ pub struct Policy {
     pub rewrite_storage: RewriteStorage,
     /// Storage classes to prefer as replacements, best first.
     pub preferred_classes: Vec<String>,
+    /// Questions of law that it asks.
+    pub checks: Vec<Check>,
+    /// What an unknown answer of the law gets.
+    pub unknown_law: Mode,
+    /// Kinds of grounds that it accepts; none: all.
+    pub accepted_grounds: Option<Vec<GroundKind>>,
+    /// How sure a ground must be at least.
+    pub minimum_confidence: Option<Confidence>,
+    /// Countries and blocs from which no party may be controlled.
+    pub refuse_controlled_from: Vec<String>,
 }
 
 impl Policy {
@@ -114,7 +145,51 @@ impl Policy {
 
     /// What this policy allows for the act and the data at `now`; none where it does not cover them.
     pub fn allowed(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
-        Resolved::new(self, lawbook, now).allowed(self, act, data, lawbook, now)
+        Resolved::new(self, lawbook, now).allowed(self, act, data, &Law { lawbook, now, ahead: None })
+    }
+
+    /// Whether the policy covers data of these origins and categories at `now`. Data of unknown origin is covered.
+    pub fn covers(&self, origins: &CountrySet, categories: &[String], lawbook: &Lawbook, now: Timestamp) -> bool {
+        let known = origins.is_empty() || origins.intersects(&covered(self, lawbook, now));
+        known && self.covers_categories(categories)
+    }
+}
+
+/// The origins that a policy covers at `now`.
+fn covered(policy: &Policy, lawbook: &Lawbook, now: Timestamp) -> CountrySet {
+    let mut covers = if policy.origins.is_empty() { CountrySet::FULL } else { CountrySet::EMPTY };
+    for term in &policy.origins {
+        covers = covers.union(&match term {
+            Term::Country(country) => CountrySet::only(*country),
+            // A word that the lawbook does not know covers everything: the policy then binds more, never less.
+            Term::Bloc(code) => lawbook.bloc(code).map_or(CountrySet::FULL, |bloc| *bloc.members(now)),
+            Term::Origin | Term::Law => CountrySet::FULL,
+        });
+    }
+    covers
+}
+
+/// The law at one time, with what was worked out of it ahead.
+#[derive(Debug, Clone, Copy)]
+struct Law<'a> {
+    lawbook: &'a Lawbook,
+    now: Timestamp,
+    ahead: Option<&'a Reaches>,
+}
+
+/// Where law lets data of each origin be by itself, and until when that is so.
+type Reaches = BTreeMap<Country, (CountrySet, Option<Timestamp>)>;
+
+impl Law<'_> {
+    fn reach(&self, origin: Country) -> (CountrySet, Option<Timestamp>) {
+        let ahead = self.ahead.and_then(|ahead| ahead.get(&origin)).copied();
+        ahead.unwrap_or_else(|| reach(origin, self.lawbook, self.now))
+    }
+
+    /// Where the declarations that come with data let it be beyond that.
+    fn carried(&self, data: &Data) -> CountrySet {
+        let each = data.carriers.iter().map(|matter| opinion::carried(matter, self.lawbook, self.now));
+        each.fold(CountrySet::EMPTY, |all, one| all.union(&one))
     }
 }
 
@@ -140,15 +215,7 @@ struct Allowance {
 
 impl Resolved {
     fn new(policy: &Policy, lawbook: &Lawbook, now: Timestamp) -> Self {
-        let mut covers = if policy.origins.is_empty() { CountrySet::FULL } else { CountrySet::EMPTY };
-        for term in &policy.origins {
-            covers = covers.union(&match term {
-                Term::Country(country) => CountrySet::only(*country),
-                // A word that the lawbook does not know covers everything: the policy then binds more, never less.
-                Term::Bloc(code) => lawbook.bloc(code).map_or(CountrySet::FULL, |bloc| *bloc.members(now)),
-                Term::Origin | Term::Law => CountrySet::FULL,
-            });
-        }
+        let covers = covered(policy, lawbook, now);
         let allowance = |terms: &Vec<Term>| {
             let mut allowance = Allowance::default();
             for term in terms {
@@ -170,8 +237,12 @@ impl Resolved {
         Self { covers, acts: policy.residence.each_ref().map(|terms| terms.as_ref().map(allowance)) }
     }
 
-    fn allowed(&self, policy: &Policy, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
-        let Allowance { fixed, origin: own, law } = self.acts[act.index()].as_ref()?;
+    fn allowed(&self, policy: &Policy, act: Act, data: &Data, law: &Law<'_>) -> Option<CountrySet> {
+        // Where the law itself is asked about transfers, places are not limited beside it.
+        let asked = Allowance { fixed: CountrySet::FULL, ..Allowance::default() };
+        let asks = matches!(act, Act::Transfer | Act::Access) && policy.checks.contains(&Check::Transfer);
+        let Allowance { fixed, origin: own, law: lawful } =
+            self.acts[act.index()].as_ref().or(asks.then_some(&asked))?;
         if !policy.covers_categories(&data.categories) {
             return None;
         }
@@ -181,16 +252,24 @@ impl Resolved {
         if !data.origins.intersects(&self.covers) {
             return None;
         }
+        let carried = if *lawful { law.carried(data) } else { CountrySet::EMPTY };
+        let fixed = fixed.union(&carried);
         let mut allowed: Option<CountrySet> = None;
+        let mut and = |named: CountrySet| {
+            allowed = Some(allowed.map_or(named, |before: CountrySet| before.intersection(&named)));
+        };
         for origin in &data.origins.intersection(&self.covers) {
-            let mut named = *fixed;
+            let mut named = fixed;
             if *own {
                 named.insert(origin);
             }
-            if *law {
-                named = named.union(&lawbook.lawful(origin, now));
+            if *lawful {
+                named = named.union(&law.reach(origin).0);
             }
-            allowed = Some(allowed.map_or(named, |before| before.intersection(&named)));
+            and(named);
+        }
+        for region in data.regions.iter().filter(|_| *lawful) {
+            and(fixed.union(&reach_of_region(region, law.lawbook, law.now).0));
         }
         allowed
     }
@@ -211,6 +290,7 @@ struct Prepared {
     from: Timestamp,
     until: Option<Timestamp>,
     resolved: Vec<Resolved>,
+    reaches: Reaches,
 }
 
 impl Policies {
@@ -231,8 +311,33 @@ impl Policies {
     pub fn prepare(mut self, lawbook: &Arc<Lawbook>, now: Timestamp) -> Self {
         let resolved = self.list.iter().map(|policy| Resolved::new(policy, lawbook, now)).collect();
         let until = lawbook.next_change(now);
-        self.prepared = Some(Prepared { lawbook: lawbook.clone(), from: now, until, resolved });
+        let members = lawbook.blocs().fold(CountrySet::EMPTY, |all, bloc| all.union(bloc.members(now)));
+        let known = lawbook.jurisdictions().filter_map(|law| Country::parse(&law.code).ok()).collect();
+        let reaches = members.union(&known).iter().map(|origin| (origin, reach(origin, lawbook, now))).collect();
+        self.prepared = Some(Prepared { lawbook: lawbook.clone(), from: now, until, resolved, reaches });
         self
+    }
+
+    /// The first instant at which time alone may change what any policy allows for data.
+    pub fn holds_until(&self, data: &[Arc<Data>], lawbook: &Lawbook, now: Timestamp) -> Option<Timestamp> {
+        let law = self.law(lawbook, now);
+        let mut until = lawbook.next_bloc_change(now);
+        for one in data {
+            for origin in &one.origins {
+                until = sooner(until, law.reach(origin).1);
+            }
+            for region in &one.regions {
+                until = sooner(until, reach_of_region(region, lawbook, now).1);
+            }
+            for matter in &one.carriers {
+                until = sooner(until, opinion::opinion(matter, lawbook, now).until);
+            }
+        }
+        until
+    }
+
+    fn law<'a>(&'a self, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
+        Law { lawbook, now, ahead: self.ahead(lawbook, now).map(|prepared| &prepared.reaches) }
     }
 
     /// The policies by name.
@@ -252,8 +357,9 @@ impl Policies {
     pub fn cover(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> bool {
         match self.ahead(lawbook, now) {
             Some(prepared) => {
+                let law = self.law(lawbook, now);
                 let mut each = prepared.resolved.iter().zip(&self.list);
-                each.any(|(resolved, policy)| resolved.allowed(policy, act, data, lawbook, now).is_some())
+                each.any(|(resolved, policy)| resolved.allowed(policy, act, data, &law).is_some())
             }
             None => self.list.iter().any(|policy| policy.allowed(act, data, lawbook, now).is_some()),
         }
@@ -268,7 +374,7 @@ impl Policies {
         now: Timestamp,
         mut visit: impl FnMut(&'a Policy, CountrySet),
     ) {
-        let ahead = self.ahead(lawbook, now);
+        let (ahead, law) = (self.ahead(lawbook, now), self.law(lawbook, now));
         // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well.
         let strictest: Vec<&Data> = data
             .iter()
@@ -284,7 +390,7 @@ impl Policies {
                 made = Resolved::new(policy, lawbook, now);
                 &made
             };
-            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, lawbook, now));
+            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, &law));
             if let Some(allowed) = each.reduce(|all, one| all.intersection(&one)) {
                 visit(policy, allowed);
             }
@@ -293,7 +399,7 @@ impl Policies {
 }
 
 /// Whether a category is the rule's own or one below it: fideslang keys nest by dots.
-fn is_within(category: &str, rule: &str) -> bool {
+pub fn is_within(category: &str, rule: &str) -> bool {
     category.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

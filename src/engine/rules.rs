@@ -1,8 +1,21 @@
-//! The rules, one file each. A rule looks at one judged placement and returns what is wrong with it.
+//! The rules, one file each, of three sorts: rules on placements look at where an object would put data; rules of law look
+//! at a store or flow with everything that its owner declares, and say what the legal state is; rules of the owner look at
+//! the same under one policy.
 
+mod access;
+mod bar;
 mod conflict;
+mod consent;
+mod control;
+mod duty;
+mod enrichment;
+mod ground;
+mod localisation;
+mod onward;
 mod origin;
 mod place;
+pub mod rights;
+mod transfer;
 mod uncovered;
 mod unproven;
 
@@ -12,9 +25,11 @@ use super::Binding;
 use super::country::CountrySet;
 use super::explain;
 use super::facts::{Facts, Flexibility, Placement};
+use super::law::matter::Matter;
+use super::law::opinion::{Opinion, Outcome, Question};
 use super::lawbook::Lawbook;
 use super::place::Places;
-use super::policy::Policies;
+use super::policy::{Check, Policies, Policy};
 use super::verdict::{Finding, Rewrite};
 
 /// A placement with everything that its rules need.
@@ -82,6 +97,71 @@ pub struct Rule {
 
 /// Every rule, in the order in which findings are shown.
 pub static ALL: [&Rule; 5] = [&origin::RULE, &uncovered::RULE, &conflict::RULE, &place::RULE, &unproven::RULE];
+
+/// A rule of law.
+#[derive(Debug)]
+pub struct LegalRule {
+    /// Stable id, shown wherever the rule speaks.
+    pub id: &'static str,
+    /// What the law says under this rule: one outcome for each law and place that it concerns.
+    pub check: fn(&Question<'_>) -> Vec<Outcome>,
+}
+
+/// Every rule of law. Localisation comes before what carries data abroad.
+pub static LEGAL: [&LegalRule; 9] = [
+    &localisation::RULE,
+    &bar::RULE,
+    &onward::RULE,
+    &transfer::RULE,
+    &access::RULE,
+    &duty::RULE,
+    &consent::RULE,
+    &enrichment::RULE,
+    &rights::RULE,
+];
+
+/// Whether a rule of law is about data that crosses a border.
+pub fn is_about_transfers(id: &str) -> bool {
+    [transfer::RULE.id, access::RULE.id, bar::RULE.id, duty::RULE.id, onward::RULE.id].contains(&id)
+}
+
+/// A matter under one policy that covers it.
+#[derive(Debug)]
+pub struct Owners<'a> {
+    /// The store or flow.
+    pub matter: &'a Matter,
+    /// What the law says of it.
+    pub opinion: &'a Opinion,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The book of law, which knows sets of countries by name.
+    pub lawbook: &'a Lawbook,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A rule of the owner on stores and flows.
+#[derive(Debug)]
+pub struct OwnerRule {
+    /// Stable id, shown wherever the rule speaks.
+    pub id: &'static str,
+    /// What is wrong under the policy.
+    pub check: fn(&Owners<'_>) -> Vec<Finding>,
+}
+
+/// Every rule of the owner on stores and flows.
+pub static OWNER: [&OwnerRule; 2] = [&control::RULE, &ground::RULE];
+
+/// The checks that policies ask for, by the rules of law that answer them.
+pub fn check_of(rule: &str) -> Check {
+    match rule {
+        id if id == localisation::RULE.id => Check::Localisation,
+        id if id == consent::RULE.id => Check::Consent,
+        id if id == enrichment::RULE.id => Check::Enrichment,
+        id if id == rights::RULE.id => Check::SubjectRights,
+        _ => Check::Transfer,
+    }
+}
 
 /// Id of the rule for changes that would let an existing object slip out of the scope in which it was judged.
 pub const SCOPE: &str = "RES-SCOPE";

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::country::CountrySet;
+use super::law::opinion::{Ground, Legal};
+use super::law::source::Citation;
 use super::policy::{Mode, PinBy};
 
 /// What becomes of the request. Ordered from the mildest to the strictest.
@@ -29,12 +31,32 @@ pub struct Verdict {
     pub rewrites: Vec<Rewrite>,
     /// The first instant at which time alone may change this verdict.
     pub holds_until: Option<Timestamp>,
+    /// The legal state of the stores and flows that were judged; none where there was none.
+    pub legal: Option<Legal>,
+    /// What carries data abroad, in the order of the laws' codes.
+    pub grounds: Vec<Ground>,
+    /// What is owed.
+    pub obligations: Vec<Obligation>,
+    /// Declarations that the verdict relies on and that nobody has verified.
+    pub relies_on: Vec<String>,
+    /// What was not looked at.
+    pub not_assessed: Vec<String>,
 }
 
 impl Verdict {
     /// Nothing to object to.
     pub const fn allow() -> Self {
-        Self { action: Action::Allow, findings: Vec::new(), rewrites: Vec::new(), holds_until: None }
+        Self {
+            action: Action::Allow,
+            findings: Vec::new(),
+            rewrites: Vec::new(),
+            holds_until: None,
+            legal: None,
+            grounds: Vec::new(),
+            obligations: Vec::new(),
+            relies_on: Vec::new(),
+            not_assessed: Vec::new(),
+        }
     }
 
     /// The findings that refuse.
@@ -45,6 +67,13 @@ impl Verdict {
     /// The findings that warn.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.mode == Mode::Warn)
+    }
+
+    /// Whether it shows what law says, which is never shown without its disclaimer.
+    pub fn speaks_of_law(&self) -> bool {
+        !self.obligations.is_empty()
+            || !self.grounds.is_empty()
+            || self.findings.iter().any(|finding| finding.citation.is_some())
     }
 
     /// Whether something is wrong, and all of it is that a place could not be proven.
@@ -73,8 +102,30 @@ pub struct Finding {
     pub message: String,
     /// How to make it right.
     pub remedy: String,
-    /// Whether the place is unproven rather than wrong.
+    /// Whether something is unproven or unknown rather than wrong.
     pub unproven: bool,
+    /// Where the law that is broken is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citation: Option<Citation>,
+}
+
+/// Something that is owed, so that what was judged stays lawful.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Obligation {
+    /// Stable id of the rule.
+    pub rule: &'static str,
+    /// Under which law.
+    pub law: String,
+    /// The field concerned.
+    pub field: String,
+    /// What is owed.
+    pub message: String,
+    /// How to settle it.
+    pub remedy: String,
+    /// Where that is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citation: Option<Citation>,
 }
 
 /// A change that makes a placement comply.

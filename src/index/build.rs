@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Index, Name, Stale};
+use super::{Index, Matters, Name, Stale};
 use crate::api::v1alpha1::{DataFlowSpec, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
@@ -18,7 +18,7 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::World;
-use crate::interpret::{claim, read};
+use crate::interpret::{claim, matter, read};
 
 impl Index {
     /// Rebuilds what has changed and returns the snapshot; the same one if nothing has.
@@ -72,14 +72,27 @@ impl Index {
         self.world.clone()
     }
 
-    /// The blocs; one of the cluster's own replaces the built-in one of its name, unless it cannot be read.
+    /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
     fn lawbook(&self) -> Lawbook {
         let own: Vec<_> =
             self.blocs.iter().filter_map(|(name, bloc)| Some((name.clone(), read::bloc(&bloc.spec).ok()?))).collect();
         let replaced: BTreeSet<&String> = own.iter().map(|(name, _)| name).collect();
         let builtin = self.builtin.blocs.iter().filter(|bloc| !replaced.contains(&bloc.name_any()));
         let builtin = builtin.filter_map(|bloc| read::bloc(&bloc.spec).ok()).collect::<Vec<_>>();
-        Lawbook::new(builtin.into_iter().chain(own.into_iter().map(|(_, bloc)| bloc)))
+        let blocs = builtin.into_iter().chain(own.into_iter().map(|(_, bloc)| bloc));
+        let mut jurisdictions = self.builtin_law.jurisdictions.clone();
+        jurisdictions.extend(
+            self.jurisdictions
+                .iter()
+                .filter_map(|(name, law)| Some((name.clone(), Arc::new(read::jurisdiction(&law.spec).ok()?)))),
+        );
+        let mut mechanisms = self.builtin_law.mechanisms.clone();
+        mechanisms.extend(
+            self.mechanisms
+                .iter()
+                .filter_map(|(name, one)| Some((name.clone(), Arc::new(read::mechanism(name, &one.spec).ok()?)))),
+        );
+        Lawbook::new(blocs, jurisdictions.into_values(), mechanisms.into_values())
     }
 
     fn read_policies(&self) -> Policies {
@@ -144,7 +157,36 @@ impl Index {
         }
         let declared = self.stores.iter().map(|(name, store)| (name.clone(), store.origins)).collect();
         self.lineage = Lineage::new(&declared, &edges);
+        self.build_matters();
         world.valid_until = valid_until;
+    }
+
+    /// Every store and flow before the law.
+    fn build_matters(&mut self) {
+        // More claims than this never help: what the others carry is refused rather than searched.
+        const CARRIERS: usize = 64;
+        let mut matters = Matters::default();
+        for (name, store) in &self.stores {
+            let data = Data { categories: store.object.spec.categories.clone(), ..self.origins_of_store(name) };
+            matters.stores.insert(name.clone(), Arc::new(matter::of_store(&store.object.spec, &data)));
+        }
+        for (name, flow) in &self.flows {
+            let Some(reading) = &flow.reading else { continue };
+            let (from, to) = ends(&name.0, &flow.object.spec);
+            let store = |name: &Option<Name>| matters.stores.get(name.as_ref()?).map(|matter| &**matter);
+            let data = self.data_of_flow(name);
+            let (from, target) = (store(&from), store(&to));
+            let matter = matter::of_flow(&flow.object.spec, reading, &data, from, target, flow.personal);
+            let matter = Arc::new(matter);
+            if let Some(to) = to.filter(|_| target.is_some() && !matter.transfers.is_empty()) {
+                let into = matters.into.entry(to).or_default();
+                if into.len() < CARRIERS {
+                    into.push(matter.clone());
+                }
+            }
+            matters.flows.insert(name.clone(), matter);
+        }
+        self.matters = matters;
     }
 
     /// One namespace, as admission sees it.
@@ -172,6 +214,7 @@ impl Index {
                 workloads: workloads.map(scope::selector),
                 claims: claims.selector.as_ref().map(scope::selector),
                 claim_names: claims.names.unwrap_or_default().into_iter().collect(),
+                matter: self.matters.stores.get(name).cloned(),
             });
         }
         let flows = self.flows.range(of("")..).take_while(|((space, _), _)| space == namespace);
@@ -184,6 +227,7 @@ impl Index {
                 data: Arc::new(self.data_of_flow(name)),
                 workloads: workloads.map(scope::selector),
                 recipient: self.recipient(name),
+                matter: self.matters.flows.get(name).cloned(),
             });
         }
         Arc::new(scope)
@@ -191,25 +235,35 @@ impl Index {
 
     /// A store's data with every origin that reaches it.
     pub(super) fn data_of_store(&self, name: &Name) -> Data {
-        let state = self.stores.get(name);
-        let problem = state.and_then(|store| store.problems.first());
+        let own = self.matters.stores.get(name);
+        let into = self.matters.into.get(name);
         Data {
-            origins: self.lineage.origins(name),
+            categories: self.stores.get(name).map(|one| one.object.spec.categories.clone()).unwrap_or_default(),
+            regions: own.map(|matter| matter.regions.clone()).unwrap_or_default(),
+            carriers: own
+                .filter(|matter| !matter.transfers.is_empty())
+                .into_iter()
+                .chain(into.into_iter().flatten())
+                .cloned()
+                .collect(),
+            ..self.origins_of_store(name)
+        }
+    }
+
+    /// Where a store's data comes from.
+    fn origins_of_store(&self, name: &Name) -> Data {
+        let problem = self.stores.get(name).and_then(|store| store.problems.first());
+        Data {
             unknown_origin: problem.map(|problem| format!("{}: {}", problem.field, problem.message)),
-            categories: state.map(|store| store.object.spec.categories.clone()).unwrap_or_default(),
-            via: Source::Store(name.0.clone(), name.1.clone()),
+            ..Data::of(self.lineage.origins(name), Source::Store(name.0.clone(), name.1.clone()))
         }
     }
 
     /// The data that a flow carries, before what it does to it: whoever carries it sees it as it was.
     pub(super) fn data_of_flow(&self, name: &Name) -> Data {
         let via = Source::Flow(name.0.clone(), name.1.clone());
-        let nothing = |reason: String| Data {
-            origins: CountrySet::EMPTY,
-            unknown_origin: Some(reason),
-            categories: Vec::new(),
-            via: via.clone(),
-        };
+        let nothing =
+            |reason: String| Data { unknown_origin: Some(reason), ..Data::of(CountrySet::EMPTY, via.clone()) };
         let Some(flow) = self.flows.get(name) else { return nothing("the flow is not known".to_owned()) };
         let Some(reading) = &flow.reading else {
             let problem = flow.problems.first().map(|problem| format!("{}: {}", problem.field, problem.message));
@@ -227,12 +281,12 @@ impl Index {
         let own = flow.object.spec.categories.clone();
         let categories =
             if own.is_empty() { source.as_ref().map(|data| data.categories.clone()).unwrap_or_default() } else { own };
-        Data {
-            origins: reading.collected.union(&inherited),
-            unknown_origin: source.and_then(|data| data.unknown_origin),
-            categories,
-            via,
-        }
+        let mut regions = source.as_ref().map(|data| data.regions.clone()).unwrap_or_default();
+        let collection = flow.object.spec.from.collection.as_ref();
+        regions.extend(collection.into_iter().flat_map(|collection| read::codes(&collection.countries).1));
+        let carriers = source.as_ref().map(|data| data.carriers.clone()).unwrap_or_default();
+        let unknown_origin = source.and_then(|data| data.unknown_origin);
+        Data { unknown_origin, categories, regions, carriers, ..Data::of(reading.collected.union(&inherited), via) }
     }
 
     /// Where the outside recipient of a flow holds personal data; none where what it receives is no longer personal.

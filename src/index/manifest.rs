@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Object;
-use crate::api::v1alpha1::{Bloc, DataFlow, DataStore, Location, Provider, ResidencyPolicy};
+use crate::api::v1alpha1::{
+    Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism,
+};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 
 /// A manifest that is not of its kind's shape.
@@ -34,11 +36,12 @@ impl Object {
             serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
         }
         type Read = fn(Value) -> Result<Object, ManifestError>;
-        let kinds: [(String, Read); 12] = [
+        let kinds: [(String, Read); 14] = [
             (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
             (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
             (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
             (kind::<DataStore>(), |manifest| read(manifest, Object::DataStore)),
+            (kind::<Jurisdiction>(), |manifest| read(manifest, Object::Jurisdiction)),
             (kind::<Location>(), |manifest| read(manifest, Object::Location)),
             (kind::<Namespace>(), |manifest| read(manifest, Object::Namespace)),
             (kind::<Node>(), |manifest| read(manifest, Object::Node)),
@@ -46,6 +49,7 @@ impl Object {
             (kind::<Provider>(), |manifest| read(manifest, Object::Provider)),
             (kind::<ResidencyPolicy>(), |manifest| read(manifest, Object::ResidencyPolicy)),
             (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),
+            (kind::<TransferMechanism>(), |manifest| read(manifest, Object::TransferMechanism)),
             (kind::<Volume>(), |manifest| read(manifest, Object::Volume)),
         ];
         let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();

@@ -8,17 +8,20 @@ use kube::ResourceExt;
 use super::build::ends;
 use super::{FlowState, Index, Name, StoreState};
 use crate::api::v1alpha1::{
-    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, ObjectFinding, ObservedPlace,
-    ResidencyPolicy,
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, ObjectFinding, ObservedPlace, Owed,
+    PastReliance, Reliance, ResidencyPolicy,
 };
 use crate::engine;
 use crate::engine::country::Country;
 use crate::engine::data::Source;
 use crate::engine::explain;
 use crate::engine::facts::Facts;
+use crate::engine::law::mechanism::EndEffect;
+use crate::engine::law::opinion::Ground;
+use crate::engine::law::transfer::sooner;
 use crate::engine::lineage::Path;
 use crate::engine::node::{Evidence, Located};
-use crate::engine::verdict::{Action, Finding, Verdict};
+use crate::engine::verdict::{Action, Finding, Obligation, Verdict};
 use crate::interpret::claim;
 use crate::interpret::objects::ClaimSpec;
 use crate::interpret::own;
@@ -39,6 +42,8 @@ pub struct Observed {
     pub flows: Vec<FlowReport>,
     /// Policies.
     pub policies: Vec<PolicyReport>,
+    /// The first instant at which time alone may change any of it.
+    pub until: Option<Timestamp>,
 }
 
 /// A store, what it should say of itself, and what keeps it from being read.
@@ -84,11 +89,15 @@ struct Tally {
     unproven: i64,
     checks: usize,
     places: BTreeMap<(String, Option<Evidence>), (i64, i64)>,
+    until: Option<Timestamp>,
+    /// The verdict on what the store declares.
+    legal: Option<Verdict>,
 }
 
 impl Tally {
     fn add(&mut self, object: &str, verdict: &Verdict) {
         self.checks += 1;
+        self.until = sooner(self.until, verdict.holds_until);
         for (position, finding) in verdict.findings.iter().enumerate() {
             self.findings.push(told(object, finding));
             // What several policies say of the same thing is one breach.
@@ -105,9 +114,13 @@ impl Tally {
 }
 
 fn told(object: &str, finding: &Finding) -> ObjectFinding {
-    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _ } = finding.clone();
+    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _, citation } = finding.clone();
     let message = match policy.as_ref().zip(allows) {
         Some((policy, allows)) => format!("{message}; policy {policy} allows {allows}"),
+        None => message,
+    };
+    let message = match citation {
+        Some(citation) => format!("{message}; source: {citation}"),
         None => message,
     };
     ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy }
@@ -151,7 +164,7 @@ impl Index {
                 let data = scope::of_claim(namespace, name, &state.labels);
                 let spec = ClaimSpec { storage_class_name: state.class.clone(), volume_name: state.volume.clone() };
                 let placement = claim::placement(&world, &spec, None, &data, "spec", false);
-                let facts = Facts { placements: placement.into_iter().collect() };
+                let facts = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
                 if facts.placements.is_empty() {
                     continue;
                 }
@@ -170,15 +183,18 @@ impl Index {
         let mut observed = Observed::default();
         for (name, state) in &self.stores {
             let mut tally = tallies.remove(name).unwrap_or_default();
-            if let Some(verdict) = self.judge_declared(name, state, &world, now) {
+            if let Some(verdict) = self.judge_declared(name, &world, now) {
                 count(&verdict);
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
+                tally.legal = Some(verdict);
             }
+            observed.until = sooner(observed.until, tally.until);
             observed.stores.push(self.store_report(name, state, tally));
         }
         for (name, flow) in &self.flows {
             let (report, verdict) = self.flow_report(name, flow, &world, now);
             count(&verdict);
+            observed.until = sooner(observed.until, verdict.holds_until);
             observed.flows.push(report);
         }
         for policy in self.policies.values() {
@@ -198,15 +214,15 @@ impl Index {
         }
     }
 
-    /// Where the owner says the data is, judged like any other place.
-    fn judge_declared(&self, name: &Name, state: &StoreState, world: &World, now: Timestamp) -> Option<Verdict> {
-        let placement = own::residence(&state.object.spec, self.data_of_store(name))?;
-        let facts = Facts { placements: vec![placement] };
+    /// What a store declares of itself, judged.
+    fn judge_declared(&self, name: &Name, world: &World, now: Timestamp) -> Option<Verdict> {
+        let facts = own::store_facts(self.data_of_store(name), self.matters.stores.get(name)?.clone());
         Some(engine::decide(&facts, &world.lawbook, &world.policies, now))
     }
 
     fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
-        let Tally { mut findings, violations, unproven, checks, places } = tally;
+        let Tally { mut findings, violations, unproven, checks, places, until, legal } = tally;
+        let legal = legal.unwrap_or_else(Verdict::allow);
         findings.sort();
         findings.dedup();
         findings.truncate(DETAILS);
@@ -233,6 +249,11 @@ impl Index {
                 .collect(),
             violations,
             unproven,
+            legal: legal.legal,
+            grounds: legal.grounds.iter().map(reliance).collect(),
+            obligations: owed(&legal),
+            relies_on: legal.relies_on.into_iter().take(DETAILS).collect(),
+            holds_until: until.map(|until| until.to_string()),
             findings,
             conditions: Vec::new(),
         };
@@ -250,8 +271,10 @@ impl Index {
         });
         let data = self.data_of_flow(name);
         let origins = data.origins;
-        let facts =
-            Facts { placements: self.recipient(name).map(|places| own::delivery(places, data)).into_iter().collect() };
+        let facts = match self.matters.flows.get(name) {
+            Some(matter) => own::flow_facts(spec, self.recipient(name), data, matter.clone()),
+            None => Facts::default(),
+        };
         let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
         let object = format!("DataFlow/{}", name.1);
         let mut findings: Vec<ObjectFinding> = verdict.findings.iter().map(|finding| told(&object, finding)).collect();
@@ -262,11 +285,82 @@ impl Index {
             to: to.map(store).or(recipient),
             action: Some(if verdict.action == Action::Refuse { "Refuse" } else { "Allow" }.to_owned()),
             origins: (!origins.is_empty()).then(|| origins.to_string()),
+            legal: verdict.legal,
+            ground: (!verdict.grounds.is_empty()).then(|| {
+                let names: BTreeSet<&str> = verdict.grounds.iter().map(|ground| ground.name.as_str()).collect();
+                names.into_iter().collect::<Vec<_>>().join(", ")
+            }),
+            grounds: verdict.grounds.iter().map(reliance).collect(),
+            at_risk: verdict.grounds.iter().any(|ground| !ground.at_risk.is_empty()),
+            obligations: owed(&verdict),
+            relies_on: verdict.relies_on.iter().take(DETAILS).cloned().collect(),
+            holds_until: verdict.holds_until.map(|until| until.to_string()),
+            history: Vec::new(),
+            review: Vec::new(),
             findings,
             conditions: Vec::new(),
         };
+        let (history, review) = past(state.object.status.as_ref(), &verdict, world, now);
+        let status = DataFlowStatus { history, review, ..status };
         (FlowReport { object: state.object.clone(), status, problems: state.problems.clone() }, verdict)
     }
+}
+
+fn reliance(ground: &Ground) -> Reliance {
+    Reliance {
+        mechanism: ground.name.clone(),
+        law: ground.law.clone(),
+        source: ground.citation.to_string(),
+        at_risk: ground.at_risk.clone(),
+    }
+}
+
+fn owed(verdict: &Verdict) -> Vec<Owed> {
+    let one = |owed: &Obligation| Owed {
+        rule: owed.rule.to_owned(),
+        field: owed.field.clone(),
+        message: owed.message.clone(),
+        remedy: owed.remedy.clone(),
+        source: owed.citation.as_ref().map(ToString::to_string),
+    };
+    verdict.obligations.iter().take(DETAILS).map(one).collect()
+}
+
+/// On what a flow has relied so far, the newest first, and what of that has to be looked at again.
+fn past(
+    before: Option<&DataFlowStatus>,
+    verdict: &Verdict,
+    world: &World,
+    now: Timestamp,
+) -> (Vec<PastReliance>, Vec<String>) {
+    let mut history = before.map(|status| status.history.clone()).unwrap_or_default();
+    let second = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+    let relied: BTreeSet<&str> = verdict.grounds.iter().map(|ground| ground.name.as_str()).collect();
+    for past in history.iter_mut().filter(|past| past.until.is_none() && !relied.contains(past.mechanism.as_str())) {
+        past.until = Some(second.clone());
+    }
+    for name in relied {
+        if !history.iter().any(|past| past.until.is_none() && past.mechanism == name) {
+            let fresh = PastReliance { mechanism: name.to_owned(), since: second.clone(), until: None };
+            history.insert(0, fresh);
+        }
+    }
+    history.truncate(DETAILS);
+    let annulled = |past: &PastReliance| {
+        let mechanism = world.lawbook.mechanism(&past.mechanism)?;
+        let ended = mechanism.ended.as_ref().filter(|ended| ended.effect == EndEffect::ExTunc)?;
+        let on = mechanism.window.until.filter(|until| *until <= now)?;
+        let by = ended.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let until = past.until.as_deref().unwrap_or("now");
+        Some(format!(
+            "{} carried this flow from {} to {until}; annulled retroactively{by} on {}; review",
+            past.mechanism,
+            past.since,
+            mechanism.zone.to_datetime(on).date()
+        ))
+    };
+    let review = history.iter().filter_map(annulled).collect();
+    (history, review)
 }
 
 const UNKNOWN: &str = "unknown";

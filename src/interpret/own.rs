@@ -8,15 +8,21 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::v1alpha1::{BlocSpec, DataFlowSpec, DataStoreSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec};
+use crate::api::v1alpha1::{
+    BlocSpec, DataFlowSpec, DataStoreSpec, JurisdictionSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec,
+    StoreReference, TransferMechanismSpec,
+};
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
-use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::facts::{Act, Facts, Flexibility, Placement, Stake};
+use crate::engine::law::claims::Basis;
+use crate::engine::law::matter::{Matter, Party};
 use crate::engine::place::Places;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding, Verdict};
-use crate::engine::{self, rules};
+use crate::engine::{self, explain, rules};
 
+use super::matter;
 use super::read::{self, FlowReading, Problem};
 use super::world::World;
 use super::{Judgement, Operation, Request};
@@ -30,23 +36,29 @@ pub enum OwnKind {
     DataFlow,
     /// `DataStore`.
     DataStore,
+    /// `Jurisdiction`.
+    Jurisdiction,
     /// `Location`.
     Location,
     /// `Provider`.
     Provider,
     /// `ResidencyPolicy`.
     ResidencyPolicy,
+    /// `TransferMechanism`.
+    TransferMechanism,
 }
 
 impl OwnKind {
     /// Every kind with its name and plural.
-    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Bloc, "Bloc", "blocs"),
         (Self::DataFlow, "DataFlow", "dataflows"),
         (Self::DataStore, "DataStore", "datastores"),
+        (Self::Jurisdiction, "Jurisdiction", "jurisdictions"),
         (Self::Location, "Location", "locations"),
         (Self::Provider, "Provider", "providers"),
         (Self::ResidencyPolicy, "ResidencyPolicy", "residencypolicies"),
+        (Self::TransferMechanism, "TransferMechanism", "transfermechanisms"),
     ];
 
     /// The kind of this name.
@@ -71,6 +83,8 @@ pub fn judge(
     let mut facts = Facts::default();
     let problems = match kind {
         OwnKind::Bloc => read::bloc(&spec::<BlocSpec>(object)?).err(),
+        OwnKind::Jurisdiction => read::jurisdiction(&spec::<JurisdictionSpec>(object)?).err(),
+        OwnKind::TransferMechanism => read::mechanism(request.name, &spec::<TransferMechanismSpec>(object)?).err(),
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
         OwnKind::Location => {
             let spec: LocationSpec = spec(object)?;
@@ -89,8 +103,9 @@ pub fn judge(
                 warnings.push("names no workloads, claims or secrets, so that nothing is in its scope".to_owned());
             }
             let read = read::store(&spec);
+            warnings.extend(unknown_bases(&spec.bases, world));
             if let Ok(origins) = &read {
-                facts.placements.extend(declared(world, request, &spec, *origins));
+                facts = declared(world, request, &spec, *origins);
             }
             read.err()
         }
@@ -104,8 +119,9 @@ pub fn judge(
                 }
             }
             let read = read::flow(&spec);
+            warnings.extend(unknown_bases(&spec.bases, world));
             if let Ok(reading) = &read {
-                facts.placements.extend(delivered(world, request, &spec, reading, now));
+                facts = delivered(world, request, &spec, reading, now).unwrap_or_default();
             }
             read.err()
         }
@@ -123,69 +139,113 @@ pub fn judge(
             verdict.action = Action::Refuse;
         }
     }
+    warnings.extend(verdict.obligations.iter().map(explain::obligation));
     Ok(Judgement { warnings, ..Judgement::new(verdict) }.with_sources(&facts))
 }
 
-/// Where the owner of a store says that its data is, judged like any other place.
-pub fn residence(spec: &DataStoreSpec, data: Data) -> Option<Placement> {
-    let country = Country::parse(&spec.residence.as_ref()?.country).ok()?;
-    Some(Placement {
-        act: Act::Store,
-        field: "spec.residence.country".to_owned(),
-        data: vec![Arc::new(data)],
-        places: Places::known(CountrySet::only(country)),
-        flexibility: Flexibility::Fixed,
-    })
+/// Everything that a store says of itself: where its data is, from where it is looked at, and what it is before the law.
+pub fn store_facts(data: Data, matter: Arc<Matter>) -> Facts {
+    let data = Arc::new(data);
+    let mut placements = Vec::new();
+    if let Some(country) = matter.residence {
+        placements.push(fixed(Act::Store, "spec.residence.country", &data, CountrySet::only(country)));
+    }
+    placements.extend(looked_at(&matter.parties, &data));
+    Facts { placements, matters: vec![Stake { matter, field: None }] }
 }
 
-/// What an outside recipient gets of a flow, and where.
-pub fn delivery(places: Places, data: Data) -> Placement {
+/// Everything that a flow says of itself. `recipient` is where somebody outside holds the data, where it leads to one.
+pub fn flow_facts(spec: &DataFlowSpec, recipient: Option<Places>, data: Data, matter: Arc<Matter>) -> Facts {
+    let data = Arc::new(data);
+    let mut placements = Vec::new();
+    let point = spec.from.collection.as_ref().and_then(|collection| collection.place.as_ref());
+    if let Some(country) = point.and_then(|place| Country::parse(&place.country).ok()) {
+        let field = "spec.from.collection.place.country";
+        placements.push(fixed(Act::Collect, field, &data, CountrySet::only(country)));
+    }
+    if let Some(places) = recipient {
+        let delivery = fixed(Act::Transfer, "spec.to.recipient.place", &data, CountrySet::EMPTY);
+        placements.push(Placement { places, ..delivery });
+        let importers: Vec<Party> = matter.transfers.iter().filter_map(|one| one.importer.clone()).take(1).collect();
+        placements.extend(looked_at(&importers, &data));
+    }
+    placements.extend(looked_at(&matter.parties, &data).filter(|_| !spec.parties.is_empty()));
+    Facts { placements, matters: vec![Stake { matter, field: None }] }
+}
+
+/// From where parties look at data.
+fn looked_at<'a>(parties: &'a [Party], data: &'a Arc<Data>) -> impl Iterator<Item = Placement> + 'a {
+    parties
+        .iter()
+        .filter(|party| !party.access_from.is_empty())
+        .map(move |party| fixed(Act::Access, &format!("{}.accessFrom", party.field), data, party.access_from))
+}
+
+fn fixed(act: Act, field: &str, data: &Arc<Data>, countries: CountrySet) -> Placement {
     Placement {
-        act: Act::Transfer,
-        field: "spec.to.recipient.place".to_owned(),
-        data: vec![Arc::new(data)],
-        places,
+        act,
+        field: field.to_owned(),
+        data: vec![data.clone()],
+        places: Places::known(countries),
         flexibility: Flexibility::Fixed,
     }
 }
 
-/// The declared place of a store that is being applied.
-fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins: CountrySet) -> Option<Placement> {
-    let inherited = world.store(request.namespace, request.name).map_or(CountrySet::EMPTY, |data| data.origins);
-    let data = Data {
-        origins: origins.union(&inherited),
-        unknown_origin: None,
-        categories: spec.categories.clone(),
-        via: Source::Store(request.namespace.to_owned(), request.name.to_owned()),
-    };
-    residence(spec, data)
+/// A store that is being applied.
+fn declared(world: &World, request: &Request<'_>, spec: &DataStoreSpec, origins: CountrySet) -> Facts {
+    let known = world.store(request.namespace, request.name);
+    let inherited = known.map_or(CountrySet::EMPTY, |data| data.origins);
+    let via = Source::Store(request.namespace.to_owned(), request.name.to_owned());
+    let mut data = Data { categories: spec.categories.clone(), ..Data::of(origins.union(&inherited), via) };
+    let matter = Arc::new(matter::of_store(spec, &data));
+    data.regions.clone_from(&matter.regions);
+    // What leads into it may carry its data as well; its own declaration is the one that is being applied.
+    let into = known.into_iter().flat_map(|data| &data.carriers).filter(|carrier| !carrier.is_store).cloned();
+    data.carriers = Some(matter.clone()).filter(|one| !one.transfers.is_empty()).into_iter().chain(into).collect();
+    store_facts(data, matter)
 }
 
-/// What an outside recipient would get, and where. Nothing while the store that it comes from is not there yet.
+/// A flow that is being applied. Nothing while the store that it comes from is not there yet.
 fn delivered(
     world: &World,
     request: &Request<'_>,
     spec: &DataFlowSpec,
     reading: &FlowReading,
     now: Timestamp,
-) -> Option<Placement> {
-    let places = reading.recipient.clone().filter(|_| reading.personal_from <= now)?;
-    let source = match &spec.from.data_store {
-        Some(from) => Some(world.store(from.namespace.as_deref().unwrap_or(request.namespace), &from.name)?),
+) -> Option<Facts> {
+    let personal = reading.personal_from <= now;
+    let store = |reference: &StoreReference| {
+        (reference.namespace.clone().unwrap_or_else(|| request.namespace.to_owned()), reference.name.clone())
+    };
+    let (from, to) = (spec.from.data_store.as_ref().map(store), spec.to.data_store.as_ref().map(store));
+    let source = match &from {
+        Some((namespace, name)) => Some(world.store(namespace, name)?),
         None => None,
     };
+    let of = |end: &Option<(String, String)>| end.as_ref().and_then(|(space, name)| world.store_matter(space, name));
     let inherited = source.map_or(CountrySet::EMPTY, |data| data.origins);
     let categories = match source {
         Some(data) if spec.categories.is_empty() => data.categories.clone(),
         _ => spec.categories.clone(),
     };
-    let data = Data {
-        origins: reading.collected.union(&inherited),
+    let via = Source::Flow(request.namespace.to_owned(), request.name.to_owned());
+    let mut data = Data {
         unknown_origin: source.and_then(|data| data.unknown_origin.clone()),
         categories,
-        via: Source::Flow(request.namespace.to_owned(), request.name.to_owned()),
+        carriers: source.map(|data| data.carriers.clone()).unwrap_or_default(),
+        ..Data::of(reading.collected.union(&inherited), via)
     };
-    Some(delivery(places, data))
+    let matter = Arc::new(matter::of_flow(spec, reading, &data, of(&from), of(&to), personal));
+    data.regions.clone_from(&matter.regions);
+    Some(flow_facts(spec, reading.recipient.clone().filter(|_| personal), data, matter))
+}
+
+/// Bases that nothing in the lawbook answers to.
+fn unknown_bases<'a>(bases: &'a [Basis], world: &'a World) -> impl Iterator<Item = String> + 'a {
+    bases.iter().enumerate().filter(|(_, basis)| !world.lawbook.is_named(&basis.mechanism)).map(|(at, basis)| {
+        let name: String = basis.mechanism.chars().take(60).collect();
+        format!("spec.bases[{at}].mechanism: the lawbook knows no mechanism or family {name:?}; it carries nothing")
+    })
 }
 
 /// A problem as a finding that refuses.
@@ -200,6 +260,7 @@ pub fn finding(problem: Problem) -> Finding {
         message,
         remedy,
         unproven: false,
+        citation: None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
-use crate::engine::facts::{Act, Facts, Flexibility, Placement};
+use crate::engine::facts::{Act, Facts, Flexibility, Placement, Stake};
 use crate::engine::place::Places;
 use crate::engine::policy::PinBy;
 use crate::engine::rewrite::{self, Pin};
@@ -17,7 +17,7 @@ use crate::engine::verdict::{Change, Verdict};
 use super::claim;
 use super::constraint;
 use super::objects::{PodSpec, PodTemplate};
-use super::scope::{self, Labels, NamespaceScope, PodScope};
+use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
 
 /// Whether the constraints of a pod can still be changed.
@@ -89,7 +89,7 @@ pub fn reach(world: &World, spec: &PodSpec) -> Reach {
 
 /// What a pod does with whose data, and where.
 pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinning: Pinning) -> Facts {
-    let PodScope { mut data, transfers } = scope::of_pod(namespace, pod.labels, pod.spec);
+    let PodScope { mut data, flows } = scope::of_pod(namespace, pod.labels, pod.spec);
     for held in pod.made.iter().flat_map(|claim| &claim.data) {
         if !data.contains(held) {
             data.push(held.clone());
@@ -117,7 +117,7 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
         places: places.clone(),
         flexibility: flexibility(),
     };
-    let mut placements = Vec::with_capacity(1 + transfers.len());
+    let mut placements = Vec::with_capacity(1 + flows.len());
     for (position, name) in pod.spec.claims() {
         let state = namespace.claims.get(name);
         let labels = state.map(|state| &state.labels);
@@ -130,10 +130,11 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     for made in pod.made.iter().filter(|made| made.with_pod && !made.data.is_empty()) {
         placements.push(store(made.field.clone(), made.data.clone()));
     }
-    for flow in transfers {
+    let carried = |flow: &FlowScope| format!("{} (carried by this pod)", flow.data.via);
+    for flow in flows.iter().filter(|flow| flow.recipient.is_some()) {
         placements.push(Placement {
             act: Act::Transfer,
-            field: format!("{} (carried by this pod)", flow.data.via),
+            field: carried(flow),
             data: vec![flow.data.clone()],
             places: flow.recipient.clone().unwrap_or_else(Places::anywhere),
             flexibility: Flexibility::Fixed,
@@ -141,7 +142,9 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     }
     let process = Placement { act: Act::Process, field: constraint(pod), data, places, flexibility: flexibility() };
     placements.insert(0, process);
-    Facts { placements }
+    let stake = |flow: &&FlowScope| Some(Stake { matter: flow.matter.clone()?, field: Some(carried(flow)) });
+    let matters = flows.iter().filter_map(stake).collect();
+    Facts { placements, matters }
 }
 
 /// The node label requirement that a verdict asks for.

@@ -1,6 +1,8 @@
 //! Our own kinds into the engine's terms. Admission refuses what cannot be read; the index uses the same functions, so
 //! that both agree on what is valid.
 
+mod law;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,12 +13,16 @@ use kube::core::Selector;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::api::v1alpha1::{
-    BlocSpec, Confidence, DataFlowSpec, DataStoreSpec, DriverFollows, LocationSpec, ProviderSpec, ResidencyPolicySpec,
-    TransformationKind, UnknownPlace, ValueMeaning,
+    BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationSpec, PartyFacts, PartySpec, ProviderSpec,
+    ResidencyPolicySpec, TransformationKind, UnknownPlace, ValueMeaning,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::{Driver, Names, Parameter, Provider, Says};
+pub use law::{citation, jurisdiction, mechanism};
+
+use crate::engine::law::claims::{Basis, Claims};
+use crate::engine::law::source::Confidence;
 use crate::engine::lawbook::{Bloc, Lawbook, Membership, Window};
 use crate::engine::place::Places;
 use crate::engine::policy::{Mode, Policy, Term};
@@ -55,6 +61,45 @@ impl Reader {
     fn countries(&mut self, field: &str, codes: Option<&Vec<String>>) -> CountrySet {
         let codes = codes.into_iter().flatten().enumerate();
         codes.filter_map(|(at, code)| self.country(&format!("{field}[{at}]"), code)).collect()
+    }
+
+    /// Countries and subdivisions, as countries.
+    fn places(&mut self, field: &str, codes: Option<&Vec<String>>) -> CountrySet {
+        let codes = codes.into_iter().flatten().enumerate();
+        let country = |code: &String| code.split('-').next().unwrap_or_default().to_owned();
+        codes.filter_map(|(at, code)| self.country(&format!("{field}[{at}]"), &country(code))).collect()
+    }
+
+    /// Countries that claims and parties name.
+    fn declared(&mut self, parties: &[PartySpec], bases: &[Basis], claims: &Claims) {
+        for (at, party) in parties.iter().enumerate() {
+            self.party(&format!("spec.parties[{at}]"), &party.facts);
+        }
+        for (at, basis) in bases.iter().enumerate() {
+            let twice = bases[..at].iter().any(|before| before == basis);
+            if twice {
+                let remedy = "name each basis once, the best first";
+                self.0.push(Problem::new(format!("spec.bases[{at}]"), "repeats a basis", remedy));
+            }
+        }
+        if let Some(provenance) = &claims.provenance {
+            for (name, codes) in [
+                ("firstWrite", &provenance.first_write),
+                ("parallelWrites", &provenance.parallel_writes),
+                ("copies", &provenance.copies),
+            ] {
+                self.countries(&format!("spec.provenance.{name}"), Some(codes));
+            }
+        }
+    }
+
+    fn party(&mut self, field: &str, facts: &PartyFacts) {
+        for (name, code) in [("establishedIn", &facts.established_in), ("controlledFrom", &facts.controlled_from)] {
+            if let Some(code) = code {
+                self.country(&format!("{field}.{name}"), code);
+            }
+        }
+        self.countries(&format!("{field}.accessFrom"), Some(&facts.access_from));
     }
 
     fn day(&mut self, field: &str, zone: &TimeZone, day: &str) -> Option<Timestamp> {
@@ -97,6 +142,21 @@ impl Reader {
     }
 }
 
+/// Countries and subdivisions among codes; what is neither is left out, and told when the object is read.
+pub fn codes(codes: &[String]) -> (CountrySet, Vec<String>) {
+    let mut regions = Vec::new();
+    let mut countries = CountrySet::EMPTY;
+    for code in codes {
+        let (country, part) =
+            code.split_once('-').map_or((code.as_str(), None), |(country, part)| (country, Some(part)));
+        if let Ok(country) = Country::parse(country) {
+            countries.insert(country);
+            regions.extend(part.map(|_| code.clone()));
+        }
+    }
+    (countries, regions)
+}
+
 /// Reads a bloc.
 ///
 /// # Errors
@@ -128,7 +188,9 @@ pub fn bloc(spec: &BlocSpec) -> Result<Bloc, Vec<Problem>> {
             free.push(window);
         }
     }
+    let written = spec.free_flow.first().map(|flow| &flow.source).or(spec.source.as_ref());
     let bloc = Bloc::new(&spec.code, &spec.title, &members, &free);
+    let bloc = bloc.written_in(written.map(citation).unwrap_or_default());
     reader.done(bloc)
 }
 
@@ -221,16 +283,29 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
         origins: spec.matches.origins.iter().map(|word| Term::parse(word)).collect(),
         categories: spec.matches.categories.clone(),
         residence,
-        unknown_place: match spec.unknown_place {
-            UnknownPlace::Refuse => Mode::Enforce,
-            UnknownPlace::Warn => Mode::Warn,
-            UnknownPlace::Audit => Mode::Audit,
-        },
+        unknown_place: mode_of(spec.unknown_place),
         mode: spec.mode,
         rewrite_pods: spec.rewrite.pods,
         pin_by: spec.rewrite.pin_by,
         rewrite_storage: spec.rewrite.storage,
         preferred_classes: spec.rewrite.preferred_storage_classes.clone(),
+        checks: spec.checks.clone(),
+        unknown_law: mode_of(spec.unknown_law),
+        accepted_grounds: spec.transfers.as_ref().and_then(|transfers| transfers.accepted_grounds.clone()),
+        minimum_confidence: spec.transfers.as_ref().and_then(|transfers| transfers.minimum_confidence),
+        refuse_controlled_from: spec
+            .parties
+            .as_ref()
+            .map(|parties| parties.refuse_controlled_from.clone())
+            .unwrap_or_default(),
+    }
+}
+
+fn mode_of(unknown: UnknownPlace) -> Mode {
+    match unknown {
+        UnknownPlace::Refuse => Mode::Enforce,
+        UnknownPlace::Warn => Mode::Warn,
+        UnknownPlace::Audit => Mode::Audit,
     }
 }
 
@@ -247,6 +322,16 @@ pub fn policy_problems(spec: &ResidencyPolicySpec, lawbook: &Lawbook, now: Times
             }
             term => problems.extend(word_problem(field, word, &term, lawbook, &known, now)),
         }
+    }
+    let refused = spec.parties.iter().flat_map(|parties| &parties.refuse_controlled_from).enumerate();
+    for (at, word) in refused {
+        let field = format!("spec.parties.refuseControlledFrom[{at}]");
+        problems.extend(match Term::parse(word) {
+            Term::Origin | Term::Law => {
+                Some(Problem::new(field, format!("{word} has no meaning here"), "name countries and blocs"))
+            }
+            term => word_problem(field, word, &term, lawbook, &known, now),
+        });
     }
     let read = policy("", spec);
     let lists = [
@@ -301,9 +386,11 @@ fn word_problem(
 /// Unknown countries, selectors that cannot be read.
 pub fn store(spec: &DataStoreSpec) -> Result<CountrySet, Vec<Problem>> {
     let mut reader = Reader::default();
-    let origins = reader.countries("spec.origins", spec.origins.as_ref());
-    let collected = reader.countries("spec.collectedIn", spec.collected_in.as_ref());
-    let subjects = reader.countries("spec.subjectsIn", spec.subjects_in.as_ref());
+    let origins = reader.places("spec.origins", spec.origins.as_ref());
+    let collected = reader.places("spec.collectedIn", spec.collected_in.as_ref());
+    let subjects = reader.places("spec.subjectsIn", spec.subjects_in.as_ref());
+    reader.countries("spec.citizensOf", Some(&spec.citizens_of));
+    reader.declared(&spec.parties, &spec.bases, &spec.declared);
     if let Some(residence) = &spec.residence {
         reader.country("spec.residence.country", &residence.country);
     }
@@ -335,7 +422,20 @@ pub struct FlowReading {
 pub fn flow(spec: &DataFlowSpec) -> Result<FlowReading, Vec<Problem>> {
     let mut reader = Reader::default();
     let collection = spec.from.collection.as_ref().map(|collection| &collection.countries);
-    let collected = reader.countries("spec.from.collection.countries", collection);
+    let collected = reader.places("spec.from.collection.countries", collection);
+    reader.declared(&spec.parties, &spec.bases, &spec.declared);
+    if let Some(collection) = &spec.from.collection {
+        reader.countries("spec.from.collection.citizensOf", Some(&collection.citizens_of));
+        if let Some(place) = &collection.place {
+            reader.country("spec.from.collection.place.country", &place.country);
+        }
+    }
+    if let Some(recipient) = &spec.to.recipient {
+        reader.party("spec.to.recipient", &recipient.facts);
+    }
+    if let Some(to) = spec.earlier.as_ref().and_then(|hop| hop.to.as_ref()) {
+        reader.country("spec.earlier.to", to);
+    }
     let recipient = spec.to.recipient.as_ref().map(|recipient| match &recipient.place {
         Some(place) => reader
             .country("spec.to.recipient.place.country", &place.country)

@@ -10,6 +10,7 @@ use kube::core::{Selector, SelectorExt};
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
+use crate::engine::law::matter::Matter;
 use crate::engine::place::Places;
 
 use super::objects::PodSpec;
@@ -47,6 +48,8 @@ pub struct StoreScope {
     pub claims: Option<Selector>,
     /// Its claims by name.
     pub claim_names: BTreeSet<String>,
+    /// The store before the law.
+    pub matter: Option<Arc<Matter>>,
 }
 
 /// A flow, as admission sees it.
@@ -58,6 +61,8 @@ pub struct FlowScope {
     pub workloads: Option<Selector>,
     /// Where its recipient holds the data; none where it leads to a store, whose own workloads are judged.
     pub recipient: Option<Places>,
+    /// The flow before the law; none where it cannot be read.
+    pub matter: Option<Arc<Matter>>,
 }
 
 /// A claim that exists.
@@ -113,7 +118,7 @@ pub fn labelled(value: &str, via: Source) -> Data {
             Err(error) => unknown_origin = Some(error.to_string()),
         }
     }
-    Data { origins, unknown_origin, categories: Vec::new(), via }
+    Data { unknown_origin, ..Data::of(origins, via) }
 }
 
 /// The data that an object's own origin label declares.
@@ -121,13 +126,13 @@ fn own(labels: &Labels) -> Option<Arc<Data>> {
     labels.get(ORIGIN_LABEL).map(|value| Arc::new(labelled(value, Source::Label)))
 }
 
-/// Data that a pod processes, and flows that it carries to outside recipients.
+/// Data that a pod processes, and flows that it carries.
 #[derive(Debug, Clone, Default)]
 pub struct PodScope<'a> {
     /// The data, each once.
     pub data: Vec<Arc<Data>>,
-    /// Flows with an outside recipient.
-    pub transfers: Vec<&'a FlowScope>,
+    /// Flows that it carries.
+    pub flows: Vec<&'a FlowScope>,
 }
 
 /// Whose data a pod with these labels and this specification touches.
@@ -162,9 +167,7 @@ pub fn of_pod<'a>(namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec
     flows.dedup();
     for flow in flows.into_iter().map(|position| &namespace.flows[position]) {
         scope.data.push(flow.data.clone());
-        if flow.recipient.is_some() {
-            scope.transfers.push(flow);
-        }
+        scope.flows.push(flow);
     }
     scope
 }

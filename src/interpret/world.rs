@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
+use crate::engine::law::matter::Matter;
 use crate::engine::lawbook::Lawbook;
 use crate::engine::node::NodeMap;
 use crate::engine::place::Places;
@@ -44,6 +45,13 @@ impl World {
         let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
         let scope = self.namespaces.get(namespace)?;
         scope.stores.iter().map(|store| &*store.data).find(|data| is(&data.via))
+    }
+
+    /// The store of this name before the law.
+    pub fn store_matter(&self, namespace: &str, name: &str) -> Option<&Matter> {
+        let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
+        let scope = self.namespaces.get(namespace)?;
+        scope.stores.iter().find(|store| is(&store.data.via))?.matter.as_deref()
     }
 
     /// Whether there is a store of this name.

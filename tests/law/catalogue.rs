@@ -1,8 +1,11 @@
 //! The built-in catalogue: every manifest can be read, and what it says agrees with facts that can be looked up.
 
+use std::sync::Arc;
+
 use domicile::catalogue;
 use domicile::engine::country::{Country, CountrySet};
 use domicile::engine::gazetteer::{Gazetteer, Zone};
+use domicile::engine::law::reach::reach;
 use domicile::engine::lawbook::Lawbook;
 use domicile::engine::place::Places;
 use domicile::interpret::read;
@@ -23,7 +26,11 @@ fn gazetteer() -> Gazetteer {
 }
 
 fn lawbook() -> Lawbook {
-    Lawbook::new(crate::builtin().blocs.iter().map(|bloc| read::bloc(&bloc.spec).unwrap()))
+    let builtin = crate::builtin();
+    let jurisdictions = builtin.jurisdictions.iter().map(|one| Arc::new(read::jurisdiction(&one.spec).unwrap()));
+    let mechanisms =
+        builtin.mechanisms.iter().map(|one| Arc::new(read::mechanism(&one.name_any(), &one.spec).unwrap()));
+    Lawbook::new(builtin.blocs.iter().map(|bloc| read::bloc(&bloc.spec).unwrap()), jurisdictions, mechanisms)
 }
 
 fn country(code: &str) -> Country {
@@ -43,6 +50,12 @@ fn every_manifest_is_valid_by_the_rules_of_admission() {
     let builtin = crate::builtin();
     for bloc in &builtin.blocs {
         assert_eq!(read::bloc(&bloc.spec).err(), None, "{}", bloc.name_any());
+    }
+    for law in &builtin.jurisdictions {
+        assert_eq!(read::jurisdiction(&law.spec).err(), None, "{}", law.name_any());
+    }
+    for mechanism in &builtin.mechanisms {
+        assert_eq!(read::mechanism("", &mechanism.spec).err(), None, "{}", mechanism.name_any());
     }
     for location in &builtin.locations {
         assert_eq!(read::location("", &location.spec).err(), None, "{}", location.name_any());
@@ -160,14 +173,35 @@ fn members_of_the_economic_area_count_from_their_day_in_brussels() {
 #[test]
 fn data_flows_freely_inside_the_economic_area_and_not_out_of_it() {
     let lawbook = lawbook();
-    let now = at("2026-01-01T00:00:00Z");
-    let lawful = lawbook.lawful(country("DE"), now);
-    assert_eq!(lawful, *lawbook.bloc("EEA").unwrap().members(now));
-    assert_eq!(lawbook.lawful(country("US"), now), CountrySet::only(country("US")));
-    assert_eq!(lawbook.lawful(country("CH"), now), CountrySet::only(country("CH")));
-    assert!(lawbook.lawful(country("GB"), at("2020-06-01T00:00:00Z")).contains(country("DE")));
+    let free = |from, to, instant| lawbook.free_flow(country(from), country(to), at(instant)).is_some();
+    assert!(free("DE", "FR", "2026-01-01T00:00:00Z"));
+    assert!(!free("DE", "US", "2026-01-01T00:00:00Z"));
+    assert!(!free("CH", "DE", "2026-01-01T00:00:00Z"));
+    assert!(free("GB", "DE", "2020-06-01T00:00:00Z"));
     // Before the Directive had to be applied, membership alone freed nothing.
-    assert_eq!(lawbook.lawful(country("DE"), at("1998-10-23T12:00:00Z")), CountrySet::only(country("DE")));
+    assert!(!free("DE", "FR", "1998-10-23T12:00:00Z"));
+}
+
+#[test]
+fn law_lets_data_be_where_a_ground_leads_that_asks_nothing() {
+    let lawbook = lawbook();
+    let reach = |origin, instant| reach(country(origin), &lawbook, at(instant)).0;
+    let now = "2026-11-22T00:00:00Z";
+    let german = reach("DE", now);
+    for allowed in ["DE", "FR", "IS", "CH", "GB", "NZ", "UY"] {
+        assert!(german.contains(country(allowed)), "{allowed}");
+    }
+    // What depends on who receives it needs to be declared.
+    for asked in ["US", "CA", "BR", "IN", "CN"] {
+        assert!(!german.contains(country(asked)), "{asked}");
+    }
+    assert!(!reach("DE", "2021-07-01T00:00:00Z").contains(country("KR")));
+    // Where the first write must be at home, nothing that declares nothing of it may leave.
+    assert_eq!(reach("RU", now), CountrySet::only(country("RU")));
+    assert_eq!(reach("KZ", now), CountrySet::only(country("KZ")));
+    // A country without an export rule lets data go, but not where a bar may apply.
+    assert!(reach("US", now).contains(country("DE")));
+    assert!(!reach("US", now).contains(country("CN")));
 }
 
 #[test]
@@ -175,6 +209,11 @@ fn every_file_is_read() {
     let files = catalogue::files();
     let documents = files.iter().map(|(_, text)| text.matches("\nkind: ").count()).sum::<usize>();
     let builtin = crate::builtin();
-    let read = builtin.blocs.len() + builtin.locations.len() + builtin.providers.len() + builtin.policies.len();
+    let read = builtin.blocs.len()
+        + builtin.locations.len()
+        + builtin.providers.len()
+        + builtin.policies.len()
+        + builtin.jurisdictions.len()
+        + builtin.mechanisms.len();
     assert_eq!(read, documents);
 }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use domicile::engine::country::{Country, CountrySet};
+use domicile::engine::law::reach::reach;
 use domicile::engine::node::{COUNTRY_LABEL, Located};
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
@@ -85,7 +86,7 @@ fn rewriting_is_done_at_once(world: &World, object: &Value) -> Result<(), TestCa
 fn allowed(world: &World, origins: &str, home: bool) -> CountrySet {
     let each = origins.split('_').map(|code| {
         let origin = Country::parse(code).unwrap();
-        if home { CountrySet::only(origin) } else { world.lawbook.lawful(origin, now()) }
+        if home { CountrySet::only(origin) } else { reach(origin, &world.lawbook, now()).0 }
     });
     each.fold(CountrySet::FULL, |all, one| all.intersection(&one))
 }

@@ -1,11 +1,14 @@
 //! `DataFlow`: data that moves.
 
+use jiff::civil::Date;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{ObjectFinding, Workloads};
+use super::common::{ObjectFinding, Owed, PartyFacts, PartySpec, Reliance, Workloads};
+use crate::engine::law::claims::{Basis, Channel, Claims, Pattern};
+use crate::engine::law::opinion::Legal;
 
 /// Personal data that moves from a store or a collection point to a store or an outside recipient.
 ///
@@ -26,6 +29,8 @@ use super::common::{ObjectFinding, Workloads};
     derive = "PartialEq",
     printcolumn(name = "From", type_ = "string", json_path = ".status.from"),
     printcolumn(name = "To", type_ = "string", json_path = ".status.to"),
+    printcolumn(name = "Basis", type_ = "string", json_path = ".status.ground"),
+    printcolumn(name = "Legal", type_ = "string", json_path = ".status.legal"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.action"),
     printcolumn(
         name = "Message",
@@ -48,6 +53,34 @@ pub struct DataFlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
     pub categories: Vec<String>,
+    /// What the data is used for where it goes: `cx-feedback`, `crm-enrichment`, `marketing-email`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub purpose: Option<String>,
+    /// How people are reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// Whether data moves all the time or now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Pattern>,
+    /// The day of the first transfer, from which some deadlines run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_transfer: Option<Date>,
+    /// The hop before this flow, where the data was already exported: what carried it says what binds onward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierHopSpec>,
+    /// Who hands the data on. None: the parties of the source store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub parties: Vec<PartySpec>,
+    /// What carries the data abroad, best first. When one ends, the next carries the flow if its own conditions hold.
+    /// Free flow and adequacy need no basis.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub bases: Vec<Basis>,
+    /// What else is claimed about the flow.
+    #[serde(flatten)]
+    pub declared: Claims,
     /// What is done to the data on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Transformation>,
@@ -76,9 +109,29 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Collection {
-    /// Countries of the people: ISO 3166-1 alpha-2.
-    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    /// Countries (ISO 3166-1 alpha-2) and subdivisions (ISO 3166-2) of the people.
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$")))]
     pub countries: Vec<String>,
+    /// Countries of which the people are citizens, where their law follows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    pub citizens_of: Vec<String>,
+    /// Where the point of collection stands: a form, a call centre.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// The hop before a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierHopSpec {
+    /// The mechanism, or family, under which the data was exported.
+    #[schemars(length(min = 1, max = 253))]
+    pub mechanism: String,
+    /// To where: ISO 3166-1 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
+    pub to: Option<String>,
 }
 
 /// A reference to a store.
@@ -120,6 +173,9 @@ pub struct Recipient {
     /// Where they hold the data. None: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Who it is.
+    #[serde(flatten)]
+    pub facts: PartyFacts,
 }
 
 /// A place.
@@ -188,6 +244,33 @@ pub struct DataFlowStatus {
     /// Origins that the flow carries, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origins: Option<String>,
+    /// What the law says of the flow: Permitted, Conditional, Unknown or Prohibited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal: Option<Legal>,
+    /// What carries the data abroad, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<String>,
+    /// What carries the data abroad, under each law.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grounds: Vec<Reliance>,
+    /// Whether what carries it may end.
+    #[serde(default)]
+    pub at_risk: bool,
+    /// What is owed, so that the flow stays lawful; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<Owed>,
+    /// Declarations that nobody has verified and on which this relies; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies_on: Vec<String>,
+    /// The next instant at which time alone may change what stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_until: Option<String>,
+    /// Mechanisms on which the flow has relied, and since when; the newest first, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PastReliance>,
+    /// What has to be looked at again, since it relied on a mechanism that was annulled as if it had never been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub review: Vec<String>,
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ObjectFinding>,
@@ -195,4 +278,17 @@ pub struct DataFlowStatus {
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A mechanism on which a flow has relied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PastReliance {
+    /// The mechanism.
+    pub mechanism: String,
+    /// Since when it was seen to carry the flow.
+    pub since: String,
+    /// Until when; none: it still does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }

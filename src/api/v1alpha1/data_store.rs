@@ -5,7 +5,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{ObjectFinding, Workloads};
+use super::common::{ObjectFinding, Owed, PartySpec, Reliance, Workloads};
+use crate::engine::law;
+use crate::engine::law::claims::Basis;
+use crate::engine::law::opinion::Legal;
+use crate::engine::law::period::Period;
 use crate::engine::node::Evidence;
 
 /// A place where personal data rests: whose data it is, and which workloads, claims and secrets belong to it.
@@ -26,6 +30,7 @@ use crate::engine::node::Evidence;
     status = "DataStoreStatus",
     derive = "PartialEq",
     printcolumn(name = "Origins", type_ = "string", json_path = ".status.origins"),
+    printcolumn(name = "Legal", type_ = "string", json_path = ".status.legal"),
     printcolumn(name = "Country", type_ = "string", json_path = ".status.country"),
     printcolumn(
         name = "Compliant",
@@ -50,19 +55,23 @@ pub struct DataStoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000))]
     pub description: Option<String>,
-    /// Countries (ISO 3166-1 alpha-2) where the data is collected and where its subjects are: shorthand for the two
-    /// fields below.
+    /// Countries (ISO 3166-1 alpha-2) and subdivisions (ISO 3166-2) where the data is collected and where its subjects are:
+    /// shorthand for the two fields below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$")))]
     pub origins: Option<Vec<String>>,
     /// Countries where the data is collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$")))]
     pub collected_in: Option<Vec<String>>,
     /// Countries where the people are whom the data is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}(-[A-Z0-9]{1,3})?$")))]
     pub subjects_in: Option<Vec<String>>,
+    /// Countries of which the people are citizens, where their law follows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    pub citizens_of: Vec<String>,
     /// Data categories: W3C DPV terms or fideslang keys. None: the data may be of any category.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 200)))]
@@ -70,6 +79,27 @@ pub struct DataStoreSpec {
     /// Where the owner says the data is. The operator compares it with what it observes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residence: Option<DeclaredResidence>,
+    /// For what the data was collected: `cx-feedback`, `market-research`, `marketing`, `service-message`, ...
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 100)))]
+    pub purposes: Vec<String>,
+    /// Who touches the data: its controllers and processors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub parties: Vec<PartySpec>,
+    /// What carries the data to a processor abroad, or lets somebody look in from abroad; best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub bases: Vec<Basis>,
+    /// What else is claimed about the data.
+    #[serde(flatten)]
+    pub declared: law::claims::Claims,
+    /// How long data is kept: `P24M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Period>,
+    /// Within what time people are answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_rights: Option<AnswerTimes>,
     /// Pods that hold or process the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workloads: Option<Workloads>,
@@ -80,6 +110,29 @@ pub struct DataStoreSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 253)))]
     pub secrets: Vec<String>,
+}
+
+/// Within what time people are answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerTimes {
+    /// Access to their data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AnswerTime>,
+    /// Correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rectification: Option<AnswerTime>,
+    /// Erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<AnswerTime>,
+}
+
+/// A time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerTime {
+    /// At most: `P14D`.
+    pub within: Period,
 }
 
 /// Where the owner says the data is.
@@ -133,6 +186,21 @@ pub struct DataStoreStatus {
     /// The findings, at most 20 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ObjectFinding>,
+    /// What the law says of the store by what it declares: Permitted, Conditional, Unknown or Prohibited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal: Option<Legal>,
+    /// What carries data of the store abroad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grounds: Vec<Reliance>,
+    /// What is owed, so that the store stays lawful; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<Owed>,
+    /// Declarations that nobody has verified and on which this relies; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies_on: Vec<String>,
+    /// The next instant at which time alone may change what stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_until: Option<String>,
     /// Ready, Compliant, Enforced, Reconciling, Stalled.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

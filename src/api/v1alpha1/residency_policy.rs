@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::policy::{Mode, PinBy, RewritePods, RewriteStorage};
+use crate::engine::law::mechanism::GroundKind;
+use crate::engine::law::source::Confidence;
+use crate::engine::policy::{Check, Mode, PinBy, RewritePods, RewriteStorage};
 
 /// Says for which personal data what may happen where, and what is done about the rest.
 ///
@@ -45,6 +47,20 @@ pub struct ResidencyPolicySpec {
     /// What a place gets that cannot be proven, at most what `mode` says.
     #[serde(default)]
     pub unknown_place: UnknownPlace,
+    /// Questions of law that the policy asks of stores and flows. What they find gets what `mode` says; guidance and
+    /// professional codes never get more than a warning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub checks: Vec<Check>,
+    /// What an answer of the law gets that is unknown, at most what `mode` says.
+    #[serde(default)]
+    pub unknown_law: UnknownPlace,
+    /// Which transfers the owner accepts, within the law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfers: Option<PolicyTransfers>,
+    /// Which parties the owner accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parties: Option<PolicyParties>,
     /// What a breach gets.
     #[serde(default)]
     pub mode: Mode,
@@ -100,6 +116,30 @@ pub struct ResidencyRules {
     #[serde(default, rename = "Transfer", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 300), inner(length(min = 1, max = 40)))]
     pub transfer: Option<Vec<String>>,
+}
+
+/// Which transfers the owner accepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyTransfers {
+    /// Kinds of grounds that are accepted. An empty list accepts none: no data crosses a border. None: all kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 30))]
+    pub accepted_grounds: Option<Vec<GroundKind>>,
+    /// How sure the catalogue must be of a ground at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_confidence: Option<Confidence>,
+}
+
+/// Which parties the owner accepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyParties {
+    /// Countries and blocs from which no party may be ultimately controlled: a matter of policy, not an illegality. A party
+    /// that does not declare it is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 300), inner(length(min = 1, max = 40)))]
+    pub refuse_controlled_from: Vec<String>,
 }
 
 /// What a place gets that cannot be proven.

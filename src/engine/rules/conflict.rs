@@ -37,6 +37,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         ),
         remedy: "keep data of each origin in a store of its own, or change the policies".to_owned(),
         unproven: false,
+        citation: None,
     }]
 }
 
@@ -64,5 +65,6 @@ pub fn between(facts: &Facts, rewrites: &[Rewrite]) -> Option<Finding> {
         message: format!("no country is left for {}: {}", explain::data(&first.data), each.join("; ")),
         remedy: "let the policies leave one country for both acts".to_owned(),
         unproven: false,
+        citation: None,
     })
 }

@@ -25,6 +25,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             remedy: "name the countries by their two-letter codes in capitals; in a label, join several by _"
                 .to_owned(),
             unproven: true,
+            citation: None,
         })
         .collect()
 }

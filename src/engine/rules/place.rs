@@ -32,6 +32,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             ),
             remedy: judged.remedy(&binding.allowed),
             unproven: false,
+            citation: None,
         })
         .collect()
 }

@@ -33,6 +33,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             ),
             remedy: judged.remedy(&binding.allowed),
             unproven: true,
+            citation: None,
         })
         .collect()
 }
