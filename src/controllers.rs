@@ -1,7 +1,9 @@
 //! What runs beside the webhook: watches fill the index; the others gather (client), plan (no client) and apply (client).
 
+mod clock;
 pub mod configuration;
 pub mod events;
+mod law_events;
 pub mod nodes;
 pub mod run;
 pub mod status;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataStore, Jurisdiction, Location, ORIGIN_LABEL, Provider, ResidencyPolicy, TransferMechanism,
+    Bloc, DataFlow, DataFlowSpec, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL, Provider, ResidencyPolicy, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;
@@ -27,7 +27,7 @@ use crate::engine::lineage::Lineage;
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::interpret::read::{self, FlowReading};
-use crate::interpret::scope::ClaimState;
+use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::world::World;
 
 pub use manifest::ManifestError;
@@ -197,6 +197,8 @@ pub struct Index {
     pods: BTreeMap<Name, PodState>,
     lineage: Lineage,
     matters: Matters,
+    /// Flows, as admission sees them; one that is not here has to be looked at again.
+    flow_scopes: BTreeMap<Name, Arc<FlowScope>>,
     /// Until when the policies' words are worked out ahead.
     prepared_until: Option<Timestamp>,
     stale: Stale,
@@ -227,6 +229,7 @@ impl Index {
             pods: BTreeMap::new(),
             lineage: Lineage::default(),
             matters: Matters::default(),
+            flow_scopes: BTreeMap::new(),
             prepared_until: None,
             stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true },
             stale_namespaces: BTreeSet::new(),
@@ -333,7 +336,13 @@ impl Index {
         let old = self.flows.get(&name);
         let changed = old.is_none_or(|old| old.object.spec != flow.spec || old.object.status != flow.status);
         let before = old.filter(|old| old.object.spec == flow.spec);
-        self.stale.lineage |= before.is_none();
+        if before.is_none() {
+            // Only what leads into a store changes what other objects hold.
+            let leads_on = |spec: &DataFlowSpec| spec.to.data_store.is_some();
+            self.stale.lineage |= leads_on(&flow.spec) || old.is_some_and(|old| leads_on(&old.object.spec));
+            self.flow_scopes.remove(&name);
+            self.stale_namespaces.insert(name.0.clone());
+        }
         // What is new is looked at by the refresh that follows; what is not keeps what the last one found.
         let personal = before.is_none_or(|old| old.personal);
         let (reading, problems) = match read::flow(&flow.spec) {
@@ -394,7 +403,14 @@ impl Index {
             Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
             Kind::ResidencyPolicy => self.stale.policies |= self.policies.remove(name).is_some(),
             Kind::DataStore => self.stale.lineage |= self.stores.remove(&key()).is_some(),
-            Kind::DataFlow => self.stale.lineage |= self.flows.remove(&key()).is_some(),
+            Kind::DataFlow => {
+                if let Some(gone) = self.flows.remove(&key()) {
+                    self.stale.lineage |= gone.object.spec.to.data_store.is_some();
+                    self.flow_scopes.remove(&key());
+                    self.matters.flows.remove(&key());
+                    self.stale_namespaces.insert(namespace.to_owned());
+                }
+            }
             Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
             Kind::StorageClass => self.stale.storage |= self.classes.remove(name).is_some(),
             Kind::Volume => self.stale.storage |= self.volumes.remove(name).is_some(),
@@ -409,6 +425,20 @@ impl Index {
                 }
             }
             Kind::Pod => drop(self.pods.remove(&key())),
+        }
+    }
+
+    /// Notes a status that was just written, so that its echo on the watch tells nothing new.
+    pub fn note_flow_status(&mut self, name: &Name, status: &DataFlowStatus) {
+        if let Some(flow) = self.flows.get_mut(name) {
+            flow.object.status = Some(status.clone());
+        }
+    }
+
+    /// The same for a store.
+    pub fn note_store_status(&mut self, name: &Name, status: &DataStoreStatus) {
+        if let Some(store) = self.stores.get_mut(name) {
+            store.object.status = Some(status.clone());
         }
     }
 

@@ -1,10 +1,12 @@
-//! Keeps the status of stores, flows and policies: what was found, and what it means.
+//! Keeps the status of stores, flows and policies: what was found, and what it means; also at the instant at which time
+//! alone changes it.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -14,14 +16,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::clock;
+use super::law_events;
 use super::FIELD_MANAGER;
 use super::configuration::Inputs;
 use super::events::{self, Draft};
 use super::watch::chain;
 use crate::api::v1alpha1::{
-    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, GROUP, ObjectFinding, ResidencyPolicy, ResidencyPolicyStatus,
-    VERSION,
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, GROUP, ObjectFinding, Owed, Reliance, ResidencyPolicy,
+    ResidencyPolicyStatus, VERSION,
 };
+use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
 use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport};
 use crate::interpret::read::Problem;
@@ -36,6 +41,8 @@ pub struct Plan {
     pub flows: Vec<(DataFlow, DataFlowStatus)>,
     /// New statuses of policies.
     pub policies: Vec<(ResidencyPolicy, ResidencyPolicyStatus)>,
+    /// The first instant at which time alone may change any of them.
+    pub until: Option<Timestamp>,
 }
 
 /// Which namespaces the API server asks about.
@@ -49,8 +56,9 @@ pub struct Cover {
 
 /// What the statuses should be, for those that are not so already (no client).
 pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
-    let Observed { stores, flows, policies, until: _ } = observed;
+    let Observed { stores, flows, policies, until } = observed;
     Plan {
+        until,
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
         flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),
         policies: policies.into_iter().filter_map(|report| policy(report, now)).collect(),
@@ -113,7 +121,8 @@ fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStor
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
     let mut sets = judged(&problems);
-    sets.push(compliant(status.violations, status.unproven, &status.findings, checks));
+    let law = words_of_law(&status.grounds, &status.obligations, &status.relies_on);
+    sets.push(compliant(status.violations, status.unproven, &status.findings, checks, &law));
     let namespace = object.namespace().unwrap_or_default();
     sets.push(if cover.exempt.contains(&namespace) {
         set("Enforced", false, "SystemNamespace", "system namespaces are never judged; keep personal data elsewhere")
@@ -126,7 +135,25 @@ fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStor
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
 
-fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize) -> Set {
+/// What the law adds to the message of a condition, with its disclaimer.
+fn words_of_law(grounds: &[Reliance], obligations: &[Owed], relies_on: &[String]) -> String {
+    let mut parts = Vec::new();
+    let names: BTreeSet<&str> = grounds.iter().map(|ground| ground.mechanism.as_str()).collect();
+    if !names.is_empty() {
+        parts.push(format!("carried by {}", names.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(first) = obligations.first() {
+        let source = first.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+        parts.push(format!("{} owed, first {}{source}", obligations.len(), first.message));
+    }
+    if !relies_on.is_empty() {
+        let number = i64::try_from(relies_on.len()).unwrap_or(i64::MAX);
+        parts.push(format!("relies on {}", count(number, "unverified declaration", "unverified declarations")));
+    }
+    if parts.is_empty() { String::new() } else { format!("; {} ({DISCLAIMER})", parts.join("; ")) }
+}
+
+fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize, law: &str) -> Set {
     let checked = count(i64::try_from(checks).unwrap_or(i64::MAX), "check", "checks");
     let first = || findings.first().map_or_else(String::new, |one| format!("; {}: {}", one.object, one.message));
     if violations > 0 {
@@ -146,8 +173,8 @@ fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks:
     } else if checks == 0 {
         set("Compliant", true, "NothingToCheck", "no pod, claim or declared place belongs to it yet")
     } else {
-        let message = format!("no breach found in {checked}; relies on the declarations in spec");
-        set("Compliant", true, "NoBreachFound", message)
+        let law = if law.is_empty() { "; relies on the declarations in spec" } else { law };
+        set("Compliant", true, "NoBreachFound", format!("no breach found in {checked}{law}"))
     }
 }
 
@@ -156,12 +183,12 @@ fn count(number: i64, one: &str, many: &str) -> String {
 }
 
 fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)> {
-    let FlowReport { object, mut status, problems } = report;
+    let FlowReport { object, mut status, problems, violations, unproven, checks } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
     let mut sets = judged(&problems);
-    let breaches = i64::try_from(status.findings.len()).unwrap_or(i64::MAX);
-    sets.push(compliant(breaches, 0, &status.findings, 1));
+    let law = words_of_law(&status.grounds, &status.obligations, &status.relies_on);
+    sets.push(compliant(violations, unproven, &status.findings, checks, &law));
     status.conditions = conditions(&before.conditions, generation, sets, now);
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
@@ -179,7 +206,7 @@ fn policy(report: PolicyReport, now: Timestamp) -> Option<(ResidencyPolicy, Resi
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     // Statuses follow bursts of changes, not each of them.
     const GATHER: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(3600);
+    const AGAIN: Duration = Duration::from_secs(1);
     let mut published = shared.published();
     loop {
         let mut failed = false;
@@ -188,39 +215,69 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             let now = Timestamp::now();
             let plan = {
                 let index = shared.index();
-                next = index.next_change(now);
                 let cover = Cover { declared: (*shared.enforced()).clone(), exempt: inputs.exempt() };
                 plan(index.observe(now), &cover, now)
             };
+            next = plan.until;
             failed = !apply(&client, &shared, plan).await;
         }
-        let until = next.map_or(LONGEST, |next| {
-            Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default().min(LONGEST)
-        });
-        let pause = if failed { Duration::from_secs(1) } else { until };
+        let again = async {
+            if failed {
+                tokio::time::sleep(AGAIN).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
-            changed = published.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(pause) => shared.publish(),
+            changed = published.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(GATHER).await;
+            }
+            () = again => {}
+            // What changes by time alone changes at its instant; nothing is gathered first.
+            () = clock::reach(next) => shared.publish(),
         }
-        tokio::time::sleep(GATHER).await;
         published.mark_unchanged();
     }
 }
 
 /// Writes what has changed (client); false if something has to be tried again.
 async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
-    let Plan { stores, flows, policies } = plan;
+    let Plan { stores, flows, policies, until: _ } = plan;
+    law_events::tell(shared, &stores, &flows);
     let mut done = true;
-    for (object, status) in stores {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        tell_of_breaches(shared, &object, &status);
-        let api: Api<DataStore> = Api::namespaced(client.clone(), &namespace);
-        done &= write(&api, shared, Kind::DataStore, &namespace, &name, &status).await;
+    for (object, status) in &stores {
+        tell_of_breaches(shared, object, status);
     }
-    for (object, status) in flows {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        let api: Api<DataFlow> = Api::namespaced(client.clone(), &namespace);
-        done &= write(&api, shared, Kind::DataFlow, &namespace, &name, &status).await;
+    // Enough to keep the API server busy, few enough to leave it room for everybody else.
+    const AT_ONCE: usize = 16;
+    let written = stores.into_iter().map(|(object, status)| async move {
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        let api: Api<DataStore> = Api::namespaced(client.clone(), &key.0);
+        let written = write(&api, shared, Kind::DataStore, &key.0, &key.1, &status).await;
+        if written {
+            shared.index().note_store_status(&key, &status);
+        }
+        written
+    });
+    let mut written = futures::stream::iter(written).buffer_unordered(AT_ONCE);
+    while let Some(one) = written.next().await {
+        done &= one;
+    }
+    let written = flows.into_iter().map(|(object, status)| async move {
+        let key = (object.namespace().unwrap_or_default(), object.name_any());
+        let api: Api<DataFlow> = Api::namespaced(client.clone(), &key.0);
+        let written = write(&api, shared, Kind::DataFlow, &key.0, &key.1, &status).await;
+        if written {
+            shared.index().note_flow_status(&key, &status);
+        }
+        written
+    });
+    let mut written = futures::stream::iter(written).buffer_unordered(AT_ONCE);
+    while let Some(one) = written.next().await {
+        done &= one;
     }
     for (object, status) in policies {
         let api: Api<ResidencyPolicy> = Api::all(client.clone());

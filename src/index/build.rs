@@ -11,6 +11,7 @@ use crate::api::v1alpha1::{DataFlowSpec, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
+use crate::engine::law::matter::Matter;
 use crate::engine::lawbook::Lawbook;
 use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, NodeMap};
@@ -59,6 +60,9 @@ impl Index {
             self.build_lineage(&mut world, now);
             world.namespaces = Arc::new(self.namespaces.keys().map(|name| (name.clone(), self.scope(name))).collect());
         } else if !touched.is_empty() {
+            for name in &touched {
+                self.build_flows_of(name, &mut world, now);
+            }
             let namespaces = Arc::make_mut(&mut world.namespaces);
             for name in touched {
                 if self.namespaces.contains_key(&name) {
@@ -170,23 +174,66 @@ impl Index {
             let data = Data { categories: store.object.spec.categories.clone(), ..self.origins_of_store(name) };
             matters.stores.insert(name.clone(), Arc::new(matter::of_store(&store.object.spec, &data)));
         }
-        for (name, flow) in &self.flows {
-            let Some(reading) = &flow.reading else { continue };
-            let (from, to) = ends(&name.0, &flow.object.spec);
-            let store = |name: &Option<Name>| matters.stores.get(name.as_ref()?).map(|matter| &**matter);
-            let data = self.data_of_flow(name);
-            let (from, target) = (store(&from), store(&to));
-            let matter = matter::of_flow(&flow.object.spec, reading, &data, from, target, flow.personal);
-            let matter = Arc::new(matter);
-            if let Some(to) = to.filter(|_| target.is_some() && !matter.transfers.is_empty()) {
-                let into = matters.into.entry(to).or_default();
+        self.matters = matters;
+        self.flow_scopes.clear();
+        let names: Vec<Name> = self.flows.keys().cloned().collect();
+        for name in names {
+            let built = self.build_flow(&name);
+            self.keep_flow_scope(&name);
+            let Some((to, matter)) = built else { continue };
+            if let Some(to) = to.filter(|to| self.stores.contains_key(to) && !matter.transfers.is_empty()) {
+                let into = self.matters.into.entry(to).or_default();
                 if into.len() < CARRIERS {
-                    into.push(matter.clone());
+                    into.push(matter);
                 }
             }
-            matters.flows.insert(name.clone(), matter);
         }
-        self.matters = matters;
+    }
+
+    /// A flow before the law, and the store that it leads to.
+    fn build_flow(&mut self, name: &Name) -> Option<(Option<Name>, Arc<Matter>)> {
+        let flow = self.flows.get(name)?;
+        let reading = flow.reading.as_ref()?;
+        let (from, to) = ends(&name.0, &flow.object.spec);
+        let store = |name: &Option<Name>| self.matters.stores.get(name.as_ref()?).map(|matter| &**matter);
+        let data = self.data_of_flow(name);
+        let matter = matter::of_flow(&flow.object.spec, reading, &data, store(&from), store(&to), flow.personal);
+        let matter = Arc::new(matter);
+        self.matters.flows.insert(name.clone(), matter.clone());
+        Some((to, matter))
+    }
+
+    /// Flows of a namespace that have changed without changing what stores hold.
+    fn build_flows_of(&mut self, namespace: &str, world: &mut World, now: Timestamp) {
+        let stale: Vec<Name> = self
+            .flows
+            .range((namespace.to_owned(), String::new())..)
+            .take_while(|((space, _), _)| space == namespace)
+            .filter(|(name, _)| !self.flow_scopes.contains_key(*name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in stale {
+            if let Some(flow) = self.flows.get_mut(&name) {
+                let personal_from = flow.reading.as_ref().map_or(Timestamp::MIN, |reading| reading.personal_from);
+                flow.personal = personal_from <= now;
+                if !flow.personal {
+                    world.valid_until = Some(world.valid_until.map_or(personal_from, |until| until.min(personal_from)));
+                }
+            }
+            self.build_flow(&name);
+            self.keep_flow_scope(&name);
+        }
+    }
+
+    fn keep_flow_scope(&mut self, name: &Name) {
+        let Some(flow) = self.flows.get(name) else { return };
+        let scope = FlowScope {
+            data: Arc::new(self.data_of_flow(name)),
+            workloads: flow.object.spec.workloads.as_ref().map(|workloads| scope::selector(&workloads.selector)),
+            recipient: self.recipient(name),
+            matter: self.matters.flows.get(name).cloned(),
+        };
+        self.flow_scopes.insert(name.clone(), Arc::new(scope));
     }
 
     /// One namespace, as admission sees it.
@@ -223,12 +270,7 @@ impl Index {
             if let Some(selector) = workloads {
                 scope.pods_of_flows.add(position, selector);
             }
-            scope.flows.push(FlowScope {
-                data: Arc::new(self.data_of_flow(name)),
-                workloads: workloads.map(scope::selector),
-                recipient: self.recipient(name),
-                matter: self.matters.flows.get(name).cloned(),
-            });
+            scope.flows.extend(self.flow_scopes.get(name).cloned());
         }
         Arc::new(scope)
     }

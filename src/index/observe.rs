@@ -68,6 +68,12 @@ pub struct FlowReport {
     pub status: DataFlowStatus,
     /// What cannot be right in it.
     pub problems: Vec<Problem>,
+    /// How many breaches there are.
+    pub violations: i64,
+    /// How many things cannot be proven.
+    pub unproven: i64,
+    /// How many checks were made.
+    pub checks: usize,
 }
 
 /// A policy.
@@ -195,6 +201,7 @@ impl Index {
             let (report, verdict) = self.flow_report(name, flow, &world, now);
             count(&verdict);
             observed.until = sooner(observed.until, verdict.holds_until);
+            observed.until = sooner(observed.until, next_warning(&verdict, now));
             observed.flows.push(report);
         }
         for policy in self.policies.values() {
@@ -290,6 +297,7 @@ impl Index {
                 let names: BTreeSet<&str> = verdict.grounds.iter().map(|ground| ground.name.as_str()).collect();
                 names.into_iter().collect::<Vec<_>>().join(", ")
             }),
+            ends_within: ends_within(&verdict, now).map(String::from),
             grounds: verdict.grounds.iter().map(reliance).collect(),
             at_risk: verdict.grounds.iter().any(|ground| !ground.at_risk.is_empty()),
             obligations: owed(&verdict),
@@ -302,7 +310,17 @@ impl Index {
         };
         let (history, review) = past(state.object.status.as_ref(), &verdict, world, now);
         let status = DataFlowStatus { history, review, ..status };
-        (FlowReport { object: state.object.clone(), status, problems: state.problems.clone() }, verdict)
+        let mut tally = Tally::default();
+        tally.add(&object, &verdict);
+        let report = FlowReport {
+            object: state.object.clone(),
+            status,
+            problems: state.problems.clone(),
+            violations: tally.violations,
+            unproven: tally.unproven,
+            checks: tally.checks,
+        };
+        (report, verdict)
     }
 }
 
@@ -324,6 +342,30 @@ fn owed(verdict: &Verdict) -> Vec<Owed> {
         source: owed.citation.as_ref().map(ToString::to_string),
     };
     verdict.obligations.iter().take(DETAILS).map(one).collect()
+}
+
+/// How long before the end of a ground people are told, the longest first.
+const LEAD_TIMES: [(i64, &str); 4] = [(90, "P90D"), (30, "P30D"), (7, "P7D"), (1, "P1D")];
+
+/// When each ground of a verdict ends that has an end.
+fn last_instants(verdict: &Verdict) -> impl Iterator<Item = Timestamp> {
+    verdict.grounds.iter().filter_map(|ground| ground.until)
+}
+
+fn days_before(end: Timestamp, days: i64) -> Timestamp {
+    end.saturating_sub(jiff::SignedDuration::from_hours(days * 24)).unwrap_or(Timestamp::MIN)
+}
+
+/// The shortest lead time within which a ground ends.
+fn ends_within(verdict: &Verdict, now: Timestamp) -> Option<&'static str> {
+    let first = last_instants(verdict).filter(|end| *end > now).min()?;
+    LEAD_TIMES.iter().rev().find(|(days, _)| days_before(first, *days) <= now).map(|(_, name)| *name)
+}
+
+/// When the next lead time begins.
+fn next_warning(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
+    let all = last_instants(verdict).flat_map(|end| LEAD_TIMES.iter().map(move |(days, _)| days_before(end, *days)));
+    all.filter(|instant| *instant > now).min()
 }
 
 /// On what a flow has relied so far, the newest first, and what of that has to be looked at again.

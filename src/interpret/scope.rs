@@ -26,7 +26,7 @@ pub struct NamespaceScope {
     /// Its stores, by name.
     pub stores: Vec<StoreScope>,
     /// Its flows, by name.
-    pub flows: Vec<FlowScope>,
+    pub flows: Vec<Arc<FlowScope>>,
     /// Which stores may select a pod, by one of its labels.
     pub pods_of_stores: SelectorIndex,
     /// Which flows may select a pod.

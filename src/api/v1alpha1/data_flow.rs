@@ -253,6 +253,9 @@ pub struct DataFlowStatus {
     /// What carries the data abroad, under each law.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grounds: Vec<Reliance>,
+    /// The shortest lead time (P90D, P30D, P7D, P1D) within which what carries it ends by law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_within: Option<String>,
     /// Whether what carries it may end.
     #[serde(default)]
     pub at_risk: bool,

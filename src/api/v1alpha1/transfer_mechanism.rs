@@ -32,10 +32,6 @@ use crate::engine::law::mechanism::{EndEffect, GroundKind, MechanismRole, Onward
     printcolumn(name = "Until", type_ = "string", json_path = ".spec.until"),
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.title", priority = 1)
 )]
-#[x_kube(validation = (
-    "!has(self.appliesFrom) || !has(self.until) || self.appliesFrom < self.until",
-    "until is after appliesFrom"
-))]
 pub struct TransferMechanismSpec {
     /// Full name.
     #[schemars(length(min = 1, max = 300))]
@@ -66,12 +62,14 @@ pub struct TransferMechanismSpec {
     /// The day on which it was adopted. It was known from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<Date>,
-    /// First day on which it can be relied on. None: since ever.
+    /// First day on which it can be relied on, `YYYY-MM-DD`, or the instant, RFC 3339. None: since ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applies_from: Option<Date>,
-    /// First day on which it is gone. None: still in force.
+    #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$"))]
+    pub applies_from: Option<String>,
+    /// First day on which it is gone, or the instant. None: still in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Date>,
+    #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$"))]
+    pub until: Option<String>,
     /// IANA time zone in which its days begin.
     pub time_zone: String,
     /// How it ends.

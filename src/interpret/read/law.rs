@@ -1,6 +1,7 @@
 //! Jurisdictions and mechanisms into the engine's terms. What the engine does not know is refused with its path, so that no
 //! condition of a law is ever skipped.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -51,6 +52,19 @@ impl Reader {
         let window = Window { from: instant(from, zone), until: instant(until, zone) };
         if window.from.zip(window.until).is_some_and(|(from, until)| until <= from) {
             self.0.push(Problem::new(format!("{field}.until"), "ends before it begins", "until is after from"));
+        }
+        window
+    }
+
+    /// Days or instants.
+    fn moments(&mut self, zone: &TimeZone, from: Option<&String>, until: Option<&String>) -> Window {
+        let mut moment = |field: &str, text: Option<&String>| match text?.parse::<Timestamp>() {
+            Ok(instant) => Some(instant),
+            Err(_) => self.day(field, zone, text?),
+        };
+        let window = Window { from: moment("spec.appliesFrom", from), until: moment("spec.until", until) };
+        if window.from.zip(window.until).is_some_and(|(from, until)| until <= from) {
+            self.0.push(Problem::new("spec.until", "ends before it begins", "until is after appliesFrom"));
         }
         window
     }
@@ -126,7 +140,7 @@ pub fn mechanism(name: &str, spec: &TransferMechanismSpec) -> Result<Mechanism, 
     let from = reader.reach("spec.from", &spec.from);
     let to = reader.reach("spec.to", &spec.to);
     let except = reader.reach("spec.except", &spec.except);
-    let window = reader.days("spec", &zone, spec.applies_from, spec.until);
+    let window = reader.moments(&zone, spec.applies_from.as_ref(), spec.until.as_ref());
     let ended = spec.ended.as_ref().map(|ended| Ended {
         effect: ended.effect,
         by: ended.by.clone(),

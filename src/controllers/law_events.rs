@@ -1,0 +1,95 @@
+//! Events about the law (no client): a mechanism ended, is about to end, or is at risk. Told from the difference between the
+//! status that an object has and the one that it gets, so that a restart tells nothing twice.
+
+use std::collections::BTreeSet;
+
+use super::events::{self, Draft};
+use crate::api::v1alpha1::{DataFlow, DataFlowStatus, DataStore, DataStoreStatus, Reliance};
+use crate::engine::law::opinion::{DISCLAIMER, Legal};
+use crate::engine::lawbook::Lawbook;
+use crate::state::Shared;
+
+/// A mechanism may carry thousands of flows. Each of them says so in its status; so many are told by Events as well.
+const TOLD: usize = 100;
+
+/// Tells what the law has changed for stores and flows.
+pub fn tell(shared: &Shared, stores: &[(DataStore, DataStoreStatus)], flows: &[(DataFlow, DataFlowStatus)]) {
+    let world = shared.world();
+    let mut told = 0;
+    let mut left_out = 0;
+    let mut send = |draft: Draft| {
+        if told < TOLD {
+            told += 1;
+            shared.tell(draft);
+        } else {
+            left_out += 1;
+        }
+    };
+    for (flow, status) in flows {
+        let metadata = &flow.metadata;
+        let about =
+            || events::own("DataFlow", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
+        let before = flow.status.clone().unwrap_or_default();
+        let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
+        for (reason, warning, note) in changes(&world.lawbook, &subject) {
+            send(Draft { regarding: about(), related: None, warning, action: "Reconcile", reason, note });
+        }
+        let ending = status.ends_within.as_ref().filter(|within| before.ends_within.as_ref() != Some(within));
+        if let Some(within) = ending.filter(|_| !status.grounds.is_empty()) {
+            let note = format!(
+                "{} ends within {within}; add a basis that can carry the flow then ({DISCLAIMER})",
+                status.ground.as_deref().unwrap_or_default()
+            );
+            let reason = "MechanismEnding";
+            send(Draft { regarding: about(), related: None, warning: true, action: "Reconcile", reason, note });
+        }
+    }
+    for (store, status) in stores {
+        let metadata = &store.metadata;
+        let before = store.status.clone().unwrap_or_default();
+        let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
+        for (reason, warning, note) in changes(&world.lawbook, &subject) {
+            let regarding =
+                events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
+            send(Draft { regarding, related: None, warning, action: "Reconcile", reason, note });
+        }
+    }
+    if left_out > 0 {
+        tracing::warn!(left_out, "more changes of the law than Events were written; every status has them");
+    }
+}
+
+struct Subject<'a> {
+    before: &'a [Reliance],
+    now: &'a [Reliance],
+    legal: Option<Legal>,
+}
+
+/// What happened to the grounds of one object: reason, whether somebody should look at it, and the sentence.
+fn changes(lawbook: &Lawbook, subject: &Subject<'_>) -> Vec<(&'static str, bool, String)> {
+    let names = |all: &[Reliance]| all.iter().map(|one| one.mechanism.clone()).collect::<BTreeSet<String>>();
+    let (before, now) = (names(subject.before), names(subject.now));
+    let mut all = Vec::new();
+    let lawful = subject.legal.is_none_or(|legal| legal <= Legal::Conditional);
+    let fresh: Vec<&str> = now.difference(&before).map(String::as_str).collect();
+    let what_now = match (lawful, fresh.as_slice()) {
+        (true, []) => "what is left carries it".to_owned(),
+        (true, fresh) => format!("{} carries it now", fresh.join(", ")),
+        (false, _) => "nothing carries it any more, and its workloads are refused".to_owned(),
+    };
+    for gone in before.difference(&now) {
+        let mechanism = lawbook.mechanism(gone);
+        let by = mechanism.and_then(|one| one.ended.as_ref()?.by.clone()).map(|by| format!(" ({by})"));
+        let in_force = mechanism.is_some_and(|one| one.window.contains(jiff::Timestamp::now()));
+        let (reason, ended) = if in_force { ("BasisLost", "is no longer met") } else { ("MechanismEnded", "has ended") };
+        let by = by.filter(|_| !in_force).unwrap_or_default();
+        all.push((reason, !lawful, format!("{gone} {ended}{by}; {what_now} ({DISCLAIMER})")));
+    }
+    let risks = |all: &[Reliance]| -> BTreeSet<(String, String)> {
+        all.iter().flat_map(|one| one.at_risk.iter().map(|note| (one.mechanism.clone(), note.clone()))).collect()
+    };
+    for (mechanism, note) in risks(subject.now).difference(&risks(subject.before)) {
+        all.push(("MechanismAtRisk", true, format!("{mechanism} may end: {note} ({DISCLAIMER})")));
+    }
+    all
+}
