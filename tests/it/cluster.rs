@@ -2,6 +2,7 @@
 
 mod cases;
 mod dead;
+mod law;
 mod nodes;
 mod restart;
 mod scheduling;

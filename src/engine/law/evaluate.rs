@@ -625,7 +625,8 @@ impl<'a> Asking<'a> {
         if !wanted.not_subject_to.is_empty() {
             let laws = wanted.not_subject_to.join(" or ");
             answer = answer.and(match &party.subject_to {
-                None => Answer::unknown(format!("whether {side} is subject to {laws} is not declared (subjectTo)")),
+                // The exception, not the rule: it is for the owner to say where it applies.
+                None => Answer::relying(format!("{}.subjectTo: not declared, taken not to name {laws}", party.field)),
                 Some(declared) if declared.iter().any(|law| wanted.not_subject_to.contains(law)) => {
                     Answer::fails(format!("{side} is itself subject to {laws}"))
                 }
@@ -941,7 +942,8 @@ impl<'a> Asking<'a> {
                 _ if !wanted => Answer::HOLDS,
                 Some(true) => Answer::HOLDS,
                 Some(false) => Answer::fails(format!("message.{name} is false")),
-                None => Answer::unknown(format!("message.{name} is not declared")),
+                // How a message is sent is decided each time; a verdict on the whole can only rely on it.
+                None => Answer::relying(format!("message.{name}, not declared")),
             });
         }
         if let Some(wanted) = wanted.line_type {
