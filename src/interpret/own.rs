@@ -81,6 +81,7 @@ pub fn judge(
     let object = request.object.json();
     let mut warnings = Vec::new();
     let mut facts = Facts::default();
+    let mut awaits = false;
     let problems = match kind {
         OwnKind::Bloc => read::bloc(&spec::<BlocSpec>(object)?).err(),
         OwnKind::Jurisdiction => read::jurisdiction(&spec::<JurisdictionSpec>(object)?).err(),
@@ -103,7 +104,10 @@ pub fn judge(
                 warnings.push("names no workloads, claims or secrets, so that nothing is in its scope".to_owned());
             }
             let read = read::store(&spec);
-            warnings.extend(unknown_bases(&spec.bases, world));
+            let unknown: Vec<String> = unknown_bases(&spec.bases, world).collect();
+            // The mechanism may stand in the same file, a moment ahead of what the watch has shown.
+            awaits = !unknown.is_empty();
+            warnings.extend(unknown);
             if let Ok(origins) = &read {
                 facts = declared(world, request, &spec, *origins);
             }
@@ -119,7 +123,10 @@ pub fn judge(
                 }
             }
             let read = read::flow(&spec);
-            warnings.extend(unknown_bases(&spec.bases, world));
+            let unknown: Vec<String> = unknown_bases(&spec.bases, world).collect();
+            // The mechanism may stand in the same file, a moment ahead of what the watch has shown.
+            awaits = !unknown.is_empty();
+            warnings.extend(unknown);
             if let Ok(reading) = &read {
                 facts = delivered(world, request, &spec, reading, now).unwrap_or_default();
             }
@@ -140,7 +147,7 @@ pub fn judge(
         }
     }
     warnings.extend(verdict.obligations.iter().map(explain::obligation));
-    Ok(Judgement { warnings, ..Judgement::new(verdict) }.with_sources(&facts))
+    Ok(Judgement { warnings, awaits, ..Judgement::new(verdict) }.with_sources(&facts))
 }
 
 /// Everything that a store says of itself: where its data is, from where it is looked at, and what it is before the law.
