@@ -311,7 +311,7 @@ impl Policies {
     pub fn prepare(mut self, lawbook: &Arc<Lawbook>, now: Timestamp) -> Self {
         let resolved = self.list.iter().map(|policy| Resolved::new(policy, lawbook, now)).collect();
         let until = lawbook.next_change(now);
-        let members = lawbook.blocs().fold(CountrySet::EMPTY, |all, bloc| all.union(bloc.members(now)));
+        let members = lawbook.blocs().fold(CountrySet::EMPTY, |all, bloc| all.union(bloc.free(now)));
         let known = lawbook.jurisdictions().filter_map(|law| Country::parse(&law.code).ok()).collect();
         let reaches = members.union(&known).iter().map(|origin| (origin, reach(origin, lawbook, now))).collect();
         self.prepared = Some(Prepared { lawbook: lawbook.clone(), from: now, until, resolved, reaches });

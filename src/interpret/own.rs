@@ -170,6 +170,12 @@ pub fn flow_facts(spec: &DataFlowSpec, recipient: Option<Places>, data: Data, ma
         let field = "spec.from.collection.place.country";
         placements.push(fixed(Act::Collect, field, &data, CountrySet::only(country)));
     }
+    // What is made anonymous somewhere is personal until it is.
+    let made = spec.transformation.as_ref().and_then(|transformation| transformation.performed_in.as_ref());
+    if let Some(country) = made.and_then(|code| Country::parse(code).ok()) {
+        let field = "spec.transformation.performedIn";
+        placements.push(fixed(Act::Process, field, &data, CountrySet::only(country)));
+    }
     if let Some(places) = recipient {
         let delivery = fixed(Act::Transfer, "spec.to.recipient.place", &data, CountrySet::EMPTY);
         placements.push(Placement { places, ..delivery });

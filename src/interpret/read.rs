@@ -447,6 +447,21 @@ pub fn flow(spec: &DataFlowSpec) -> Result<FlowReading, Vec<Problem>> {
     if let Some(transformation) = &spec.transformation
         && matches!(transformation.kind, TransformationKind::Anonymised | TransformationKind::Aggregated)
     {
+        if let Some(country) = &transformation.performed_in {
+            reader.country("spec.transformation.performedIn", country);
+        }
+        let missing = [
+            ("method", transformation.method.is_none()),
+            ("performedIn", transformation.performed_in.is_none()),
+            ("minimumGroup", transformation.minimum_group.is_none()),
+            ("reidentificationAssessment", transformation.reidentification_assessment.is_none()),
+            ("reviewedBy", transformation.reviewed_by.is_none()),
+        ];
+        for (field, _) in missing.iter().filter(|(_, missing)| *missing) {
+            let message = "is missing, and without it nobody can tell that the data is no longer personal";
+            let remedy = "declare it, or leave the transformation out";
+            reader.0.push(Problem::new(format!("spec.transformation.{field}"), message, remedy));
+        }
         match transformation.expires.as_deref().map(str::parse) {
             Some(Ok(expires)) => personal_from = expires,
             Some(Err(error)) => {

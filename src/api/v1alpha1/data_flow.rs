@@ -191,8 +191,10 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
-    "!(self.kind in ['Anonymised', 'Aggregated']) || (has(self.method) && has(self.reviewedBy) && has(self.expires))",
-    "a claim that data is no longer personal needs method, reviewedBy and expires"
+    "!(self.kind in ['Anonymised', 'Aggregated']) || (has(self.method) && has(self.performedIn) && \
+     has(self.minimumGroup) && has(self.reidentificationAssessment) && has(self.reviewedBy) && has(self.expires))",
+    "a claim that data is no longer personal needs method, performedIn, minimumGroup, reidentificationAssessment, \
+     reviewedBy and expires"
 ))]
 pub struct Transformation {
     /// What. Pseudonymised data stays personal; anonymised and aggregated data carry no origin on, as a declared claim.
@@ -201,6 +203,18 @@ pub struct Transformation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2000))]
     pub method: Option<String>,
+    /// In which country: until then the data is personal there. ISO 3166-1 alpha-2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
+    pub performed_in: Option<String>,
+    /// The smallest group of people about whom anything is still said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub minimum_group: Option<i64>,
+    /// Where the assessment is kept that nobody can be told apart again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub reidentification_assessment: Option<String>,
     /// Who has reviewed the claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
