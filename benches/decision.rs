@@ -61,14 +61,14 @@ fn main() -> Outcome<()> {
         "{:<44} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "µs for each placement", "placements", "p50", "p99", "ratio", "allocs", "bytes", "action"
     );
-    let pods = |pods: Vec<Value>| judged::<Pod>(&world, pods, now, of_pod);
+    let pods = |pods: Vec<Value>| judged::<Pod>(&world, &pods, now, of_pod);
     print("pods of labelled namespaces, rewritten", &pods(labelled(false))?);
     print("pods of labelled namespaces, pinned", &pods(labelled(true))?);
     print("pods of stores, rewritten", &pods(of_stores(false))?);
     print("pods of stores, pinned", &pods(of_stores(true))?);
     print("pods of flows with a claimed ground", &pods(of_flows())?);
     let flows: Vec<Value> = (0..FLOWS).map(flow).collect();
-    print("flows themselves", &judged::<DataFlow>(&world, flows.clone(), now, of_flow)?);
+    print("flows themselves", &judged::<DataFlow>(&world, &flows, now, of_flow)?);
     println!("\nratio: to reading the object from JSON, for the whole decision; allocs and bytes: for each decision\n");
     admission(&world, &flows, now)?;
     law(&world, now)
@@ -116,13 +116,13 @@ fn float(number: impl TryInto<u64>) -> f64 {
 /// Decides every object some rounds long, and reads it from JSON in between.
 fn judged<T: DeserializeOwned>(
     world: &World,
-    objects: Vec<Value>,
+    objects: &[Value],
     now: Timestamp,
-    facts: fn(&World, T) -> Outcome<Facts>,
+    facts: fn(&World, &T) -> Outcome<Facts>,
 ) -> Outcome<Figures> {
     let texts: Vec<String> = objects.iter().map(Value::to_string).collect();
     let all: Vec<Facts> =
-        objects.into_iter().map(|object| facts(world, serde_json::from_value(object)?)).collect::<Outcome<_>>()?;
+        texts.iter().map(|text| facts(world, &serde_json::from_str(text)?)).collect::<Outcome<_>>()?;
     let mut figures = Figures {
         placements: float(all[0].placements.len()),
         times: Vec::new(),
@@ -171,7 +171,7 @@ fn judged<T: DeserializeOwned>(
     Ok(figures)
 }
 
-fn of_pod(world: &World, pod: Pod) -> Outcome<Facts> {
+fn of_pod(world: &World, pod: &Pod) -> Outcome<Facts> {
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     let namespace = world.namespaces.get(&pod.namespace().unwrap_or_default()).ok_or("no such namespace")?;
     let view = PodView { labels: &labels, spec: &pod.spec, path: "spec", made: &[] };
@@ -179,8 +179,8 @@ fn of_pod(world: &World, pod: Pod) -> Outcome<Facts> {
     if facts.placements.is_empty() { Err("out of scope".into()) } else { Ok(facts) }
 }
 
-fn of_flow(world: &World, flow: DataFlow) -> Outcome<Facts> {
-    let (data, matter) = before_the_law(world, &flow)?;
+fn of_flow(world: &World, flow: &DataFlow) -> Outcome<Facts> {
+    let (data, matter) = before_the_law(world, flow)?;
     let reading = read::flow(&flow.spec).map_err(|problems| format!("{problems:?}"))?;
     Ok(own::flow_facts(&flow.spec, reading.recipient, data, matter))
 }
@@ -394,7 +394,8 @@ fn of_flows() -> Vec<Value> {
 
 /// A pod as a replica set makes it.
 fn pod(number: usize, labels: &Value, pinned: bool) -> Value {
-    let env: Vec<Value> = (0..12).map(|at| json!({"name": format!("SETTING_{at}"), "value": format!("{at}")})).collect();
+    let env: Vec<Value> =
+        (0..12).map(|at| json!({"name": format!("SETTING_{at}"), "value": format!("{at}")})).collect();
     let container = |name: &str| {
         json!({
             "name": name, "image": format!("registry.example.com/cx/{name}:1.2.3"), "imagePullPolicy": "IfNotPresent",

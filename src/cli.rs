@@ -1,9 +1,13 @@
 //! The command line: one subcommand a file.
 
+mod answer;
 mod catalogue;
 mod check;
 mod crds;
+pub mod inputs;
 mod operator;
+mod timeline;
+mod whatif;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,7 +26,9 @@ const AFTER: &str = "Verdicts are engineering input, not legal advice.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the built-in catalogue: blocs, locations, providers and the policy `law`
+    /// Answer for countries: is an opt-in required, what may enrich customer profiles, what can people ask for
+    Answer(answer::Arguments),
+    /// Print the built-in catalogue: law, blocs, locations, providers and the policy `law`
     Catalogue(catalogue::Arguments),
     /// Judge manifests without a cluster, by the same decision as at admission
     Check(check::Arguments),
@@ -30,6 +36,10 @@ enum Command {
     Crds(crds::Arguments),
     /// Run the operator: webhooks and controllers
     Operator(operator::Arguments),
+    /// Show what the law says of flows and stores over time, and when that changes next
+    Timeline(timeline::Arguments),
+    /// Show what would break if mechanisms ended, or if other manifests were added, and what could carry it instead
+    Whatif(whatif::Arguments),
 }
 
 /// Why a command ends as it does.
@@ -67,10 +77,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Answer(arguments) => answer::run(&arguments),
         Command::Catalogue(arguments) => catalogue::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
+        Command::Timeline(arguments) => timeline::run(&arguments),
+        Command::Whatif(arguments) => whatif::run(&arguments),
     };
     match result {
         Ok(exit) => exit.into(),

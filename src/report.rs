@@ -1,13 +1,21 @@
-//! What `domicile check` prints.
+//! What the commands that decide print: for people, or as one JSON document.
 
+pub mod answer;
 mod json;
 mod table;
+pub mod timeline;
+pub mod whatif;
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::cli::Exit;
+use crate::cli::inputs::Document;
+use crate::engine::law::opinion::DISCLAIMER;
+use crate::engine::policy::Check;
 use crate::engine::verdict::{Action, Verdict};
-use crate::interpret::{Judgement, Request};
+use crate::interpret::Judgement;
 
 /// Forms of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -29,33 +37,69 @@ pub struct Row {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The questions of law that were asked; none: it is neither a store nor a flow.
+    pub checks: Vec<Check>,
+    /// Questions of law that could not be asked, and why.
+    pub unasked: Vec<String>,
     /// What was found.
     pub judgement: Judgement,
 }
 
 impl Row {
-    /// A row of a judged request.
-    pub fn new(file: &str, request: &Request<'_>, judgement: Judgement) -> Self {
+    /// A row of a judged document.
+    pub fn new(document: &Document, judgement: Judgement) -> Self {
+        let (checks, unasked) = checks(document);
         Self {
-            file: file.to_owned(),
-            kind: request.kind.to_owned(),
-            namespace: request.namespace.to_owned(),
-            name: request.name.to_owned(),
+            file: document.file.clone(),
+            kind: document.kind().to_owned(),
+            namespace: document.namespace().to_owned(),
+            name: document.name().to_owned(),
+            checks,
+            unasked,
             judgement,
         }
     }
 
     /// The object in one word.
     pub fn object(&self) -> String {
-        if self.namespace.is_empty() {
-            format!("{}/{}", self.kind, self.name)
-        } else {
-            format!("{}/{} ({})", self.kind, self.name, self.namespace)
-        }
+        object(&self.kind, &self.namespace, &self.name)
+    }
+
+    /// What was not looked at.
+    pub fn not_assessed(&self) -> Vec<&str> {
+        self.judgement.verdict.not_assessed.iter().chain(&self.unasked).map(String::as_str).collect()
     }
 }
 
-/// Prints the rows.
+/// An object in one word.
+pub fn object(kind: &str, namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{name} ({namespace})") }
+}
+
+/// Which questions of law a store or flow answers by what it declares, and which it leaves out.
+fn checks(document: &Document) -> (Vec<Check>, Vec<String>) {
+    let declares =
+        |field: &str| document.value.pointer(&format!("/spec/{field}")).is_some_and(|value| !value.is_null());
+    let mut checks = vec![Check::Localisation, Check::Transfer];
+    let mut unasked = Vec::new();
+    match document.kind() {
+        "DataStore" => checks.push(Check::SubjectRights),
+        "DataFlow" => {
+            for (check, fields) in [(Check::Consent, &["purpose", "channel"][..]), (Check::Enrichment, &["purpose"])] {
+                let missing: Vec<&str> = fields.iter().copied().filter(|field| !declares(field)).collect();
+                if missing.is_empty() {
+                    checks.push(check);
+                } else {
+                    unasked.push(format!("{check:?} (no {})", missing.join(", no ")));
+                }
+            }
+        }
+        _ => return (Vec::new(), Vec::new()),
+    }
+    (checks, unasked)
+}
+
+/// Prints the rows of `domicile check`.
 ///
 /// # Errors
 ///
@@ -65,6 +109,22 @@ pub fn write(out: &mut dyn Write, format: Format, rows: &[Row], colour: bool) ->
         Format::Table => table::write(out, rows, colour),
         Format::Json => json::write(out, rows),
     }
+}
+
+/// Writes one JSON document with its kind and the notice that every output carries.
+fn document<T: Serialize>(out: &mut dyn Write, kind: &'static str, body: &T) -> io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document<'a, T> {
+        api_version: &'static str,
+        kind: &'static str,
+        notice: &'static str,
+        #[serde(flatten)]
+        body: &'a T,
+    }
+    let document = Document { api_version: "domicile.dev/v1alpha1", kind, notice: DISCLAIMER, body };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
 }
 
 /// How a command ends that found this.

@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
 use json_patch::PatchOperation;
 use serde::Serialize;
 
 use super::Row;
-use crate::engine::verdict::{Action, Finding};
+use crate::engine::law::opinion::{Ground, Legal};
+use crate::engine::policy::Check;
+use crate::engine::verdict::{Action, Finding, Obligation};
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    api_version: &'static str,
-    kind: &'static str,
+struct Body<'a> {
     results: Vec<Judged<'a>>,
 }
 
@@ -31,25 +31,44 @@ struct Judged<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    holds_until: Option<jiff::Timestamp>,
+    holds_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal: Option<Legal>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [Check],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    grounds: &'a [Ground],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    obligations: &'a [Obligation],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    relies_on: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_assessed: Vec<&'a str>,
 }
 
 pub fn write(out: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
     let results = rows
         .iter()
-        .map(|row| Judged {
-            file: &row.file,
-            kind: &row.kind,
-            namespace: &row.namespace,
-            name: &row.name,
-            action: row.judgement.verdict.action,
-            findings: &row.judgement.verdict.findings,
-            patch: &row.judgement.patch,
-            warnings: &row.judgement.warnings,
-            holds_until: row.judgement.verdict.holds_until,
+        .map(|row| {
+            let verdict = &row.judgement.verdict;
+            Judged {
+                file: &row.file,
+                kind: &row.kind,
+                namespace: &row.namespace,
+                name: &row.name,
+                action: verdict.action,
+                findings: &verdict.findings,
+                patch: &row.judgement.patch,
+                warnings: &row.judgement.warnings,
+                holds_until: verdict.holds_until,
+                legal: verdict.legal,
+                checks: &row.checks,
+                grounds: &verdict.grounds,
+                obligations: &verdict.obligations,
+                relies_on: &verdict.relies_on,
+                not_assessed: row.not_assessed(),
+            }
         })
         .collect();
-    let document = Document { api_version: "domicile.dev/v1alpha1", kind: "CheckResult", results };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::document(out, "CheckResult", &Body { results })
 }

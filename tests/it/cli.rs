@@ -1,6 +1,9 @@
 //! The command line, as a process.
 
+mod answer;
 mod cases;
+mod timeline;
+mod whatif;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -120,18 +123,27 @@ fn a_command_line_without_sense_is_a_usage_error() {
 
 #[test]
 fn the_table_says_what_why_and_how_to_fix_it() {
-    let run = check(&format!("{NAMESPACE}{}{}", home(), abroad()));
+    // A policy of its own: what law allows changes with the law.
+    let policy = "
+---
+apiVersion: domicile.dev/v1alpha1
+kind: ResidencyPolicy
+metadata: {name: law}
+spec: {residence: {Process: [EEA]}}
+";
+    let run = check(&format!("{NAMESPACE}{policy}{}{}", home(), abroad()));
     assert_eq!(
         run.stdout,
-        "OBJECT           VERDICT   RULES
-Namespace/cx     Allow
-Pod/home (cx)    Allow
-Pod/abroad (cx)  Refuse    RES-PLACE
+        "OBJECT               VERDICT   RULES
+Namespace/cx         Allow
+ResidencyPolicy/law  Allow
+Pod/home (cx)        Allow
+Pod/abroad (cx)      Refuse    RES-PLACE
     [RES-PLACE] spec.nodeSelector: would process personal data of DE (the origin label of namespace cx) in US; policy \
 law allows EEA (37 countries)
         To fix: let the constraints admit nodes in EEA (37 countries), or remove them
 
-3 objects: 1 refused, 0 rewritten when created, 2 without objection
+4 objects: 1 refused, 0 rewritten when created, 3 without objection
 "
     );
 }
@@ -258,10 +270,55 @@ fn the_catalogue_prints_what_is_built_in() {
     let documents: Vec<Value> = serde_saphyr::from_multiple(&run.stdout).unwrap();
     let printed = documents.iter().filter(|document| document["kind"].is_string()).count();
     let built_in = catalogue::load().unwrap();
-    let count = built_in.blocs.len() + built_in.locations.len() + built_in.providers.len() + built_in.policies.len();
+    let law = built_in.jurisdictions.len() + built_in.mechanisms.len();
+    let places = built_in.blocs.len() + built_in.locations.len() + built_in.providers.len();
+    let count = law + places + built_in.policies.len();
     assert_eq!(printed, count);
     let part = domicile(&["catalogue", "blocs/eea"], b"");
     assert!(part.stdout.contains("kind: Bloc") && !part.stdout.contains("kind: Provider"), "{part:?}");
+    let one = domicile(&["catalogue", "mechanism/eu-us-dpf"], b"");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&one.stdout).unwrap();
+    assert_eq!((objects.len(), &objects[0]["metadata"]["name"]), (1, &"eu-us-dpf".into()), "{one:?}");
+}
+
+#[test]
+fn days_begin_in_utc_and_annulments_show_once_they_are_known() {
+    let at = |more: &[&str]| {
+        let mut arguments = vec!["check", "-f", "-", "-o", "json"];
+        arguments.extend(more);
+        let run = domicile(&arguments, timeline::FLOW.as_bytes());
+        let document: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+        assert_eq!(document["notice"], "engineering input, not legal advice");
+        document["results"][1].clone()
+    };
+    let known = at(&["--at", "2015-10-05"]);
+    assert_eq!((&known["legal"], &known["grounds"][0]["name"]), (&"Permitted".into(), &"eu-us-safe-harbor".into()));
+    assert_eq!(known["holdsUntil"], "2015-10-05T22:00:00Z");
+    let review = known["grounds"][0]["review"].as_str().unwrap();
+    assert!(review.contains("later annulled retroactively") && review.contains("2015-10-06; review"), "{review}");
+    let then = at(&["--at", "2015-10-05", "--known-at", "2015-10-05"]);
+    assert_eq!((&then["legal"], &then["grounds"][0]["review"]), (&"Permitted".into(), &Value::Null));
+    let still = at(&["--at", "2018-01-01", "--known-at", "2015-10-05"]);
+    assert_eq!(still["grounds"][0]["name"], "eu-us-safe-harbor");
+    let after = at(&["--at", "2015-10-06T00:00:00Z"]);
+    assert_eq!((&after["action"], &after["legal"]), (&"Refuse".into(), &"Prohibited".into()));
+    assert!(after["findings"][0]["citation"]["reference"].as_str().is_some_and(|source| !source.is_empty()), "{after}");
+}
+
+#[test]
+fn the_table_says_on_what_a_flow_rests_and_what_was_not_looked_at() {
+    let run = domicile(&["check", "-f", "-", "--at", "2026-11-22"], timeline::FLOW.as_bytes());
+    for part in [
+        "    Legal: Permitted, may change on ",
+        "    Ground: eu-us-dpf, EU-US Data Privacy Framework (law of DE); source: Implementing Decision (EU) 2023/1795",
+        "        At risk: Appeal C-703/25 P",
+        "no breach found in the checks Localisation, Transfer; relies on these unverified declarations: the certificate",
+        "not assessed: Consent (no purpose, no channel), Enrichment (no purpose)",
+    ] {
+        assert!(run.stdout.contains(part), "{part:?} is missing in {}", run.stdout);
+    }
+    assert!(run.stdout.ends_with("without objection\nengineering input, not legal advice\n"), "{run:?}");
+    assert!(!run.stdout.to_lowercase().contains("compliant"), "{run:?}");
 }
 
 #[test]

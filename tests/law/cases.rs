@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use domicile::engine::law::opinion::Legal;
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
 use domicile::interpret::{Body, Operation, Request};
@@ -68,6 +69,19 @@ pub struct Expect {
     pub message: Option<String>,
     /// A part of one warning that the person gets.
     pub warnings: Option<String>,
+    /// The legal state; none: not looked at.
+    pub legal: Option<Legal>,
+    /// The name of one ground that carries data abroad.
+    pub ground: Option<String>,
+    /// A part of what is owed.
+    pub obligation: Option<String>,
+    /// A part of why a ground has to be looked at again.
+    pub review: Option<String>,
+    /// A part of one sign that a ground may end.
+    pub risk: Option<String>,
+    /// Rules that the case is about and complies with.
+    #[serde(default)]
+    pub keeps: Vec<String>,
     /// JSON pointers into the object after the patch, and what stands there; null: nothing.
     #[serde(default)]
     pub patched: BTreeMap<String, Value>,

@@ -219,7 +219,8 @@ fn applicable(matter: &Matter, lawbook: &Lawbook, now: Timestamp) -> Vec<Applica
         for country in &countries {
             let mut binding = lawbook.binding(country, now).peekable();
             let unknown = always && binding.peek().is_none();
-            let asked = unknown || binding.any(|law| law.applies_when.contains(&because));
+            let hop = because == Trigger::ProcessedIn && earlier.contains(country);
+            let asked = unknown || hop || binding.any(|law| law.applies_when.contains(&because));
             if asked && !laws.iter().any(|law| law.country == country) {
                 laws.push(Applicable { country, region: None, because });
             }

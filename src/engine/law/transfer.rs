@@ -224,10 +224,16 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
         };
         return Carriage::by(ground, Answer::HOLDS, until);
     }
+    // Where nobody is declared who receives the data, that is what has to be said first.
+    let nobody = crossing.transfer.importer.is_none();
     if let Some((truth, _, mechanism, answer)) = options.first()
         && *truth < Truth::Fails
+        && !(nobody && *truth == Truth::Unknown)
     {
-        return Carriage::by(ground(mechanism, law, now), answer.clone(), until);
+        let carriage = Carriage::by(ground(mechanism, law, now), answer.clone(), until);
+        // What is broken where no ground is certain is the rule that asks for one, whatever the ground stands in.
+        let asks = regime.filter(|_| carriage.legal > Legal::Conditional).map(|regime| regime.citation.clone());
+        return Carriage { citation: asks.or(carriage.citation.clone()), ..carriage };
     }
     refused(question, crossing, default, regime.map(|one| (one.rule.enforced_from, &one.citation)), &options, until)
 }

@@ -9,14 +9,18 @@ pub static RULE: OwnerRule = OwnerRule { id: "RES-GROUND", check };
 
 fn check(owners: &Owners<'_>) -> Vec<Finding> {
     let policy = owners.policy;
-    let Some(accepted) = &policy.accepted_grounds else { return Vec::new() };
-    let names: Vec<String> = accepted.iter().map(|kind| format!("{kind:?}")).collect();
-    let allows = if names.is_empty() { "no transfer across a border".to_owned() } else { names.join(", ") };
+    let accepted = policy.accepted_grounds.as_ref();
+    let names: Vec<String> = accepted.into_iter().flatten().map(|kind| format!("{kind:?}")).collect();
+    let allows = match accepted {
+        None => "any ground that is sure enough".to_owned(),
+        Some(_) if names.is_empty() => "no transfer across a border".to_owned(),
+        Some(_) => names.join(", "),
+    };
     let mut all: Vec<Finding> = Vec::new();
     for outcome in &owners.opinion.outcomes {
         let (Some(ground), Some(place)) = (&outcome.ground, outcome.place) else { continue };
         let doubtful = policy.minimum_confidence.is_some_and(|least| ground.citation.confidence < least);
-        let message = if !accepted.contains(&ground.kind) {
+        let message = if accepted.is_some_and(|accepted| !accepted.contains(&ground.kind)) {
             format!("the transfer from {} to {place} rests on {} ({:?})", outcome.law, ground.name, ground.kind)
         } else if doubtful {
             format!("{} is only known with confidence {:?}", ground.name, ground.citation.confidence)

@@ -74,22 +74,18 @@ impl Reader {
         Dated { window, citation: citation(&in_force.source), note: in_force.note.clone(), rule }
     }
 
-    /// Countries, subdivisions, blocs. Blocs cannot be checked here: they may come later.
-    fn reach(&mut self, field: &str, codes: &[String]) -> Reach {
+    /// Countries, subdivisions, blocs. What is no country is the code of a bloc, which may come later.
+    fn reach(codes: &[String]) -> Reach {
         let mut reach = Reach::default();
-        for (at, code) in codes.iter().enumerate() {
+        for code in codes {
             let region =
                 code.len() > 3 && code.as_bytes()[2] == b'-' && Country::parse(code.get(..2).unwrap_or("")).is_ok();
             if code == "*" {
                 reach.anywhere = true;
             } else if region {
                 reach.regions.push(code.clone());
-            } else if code.len() == 2 {
-                reach.countries = self.country(&format!("{field}[{at}]"), code).map_or(reach.countries, |country| {
-                    let mut countries = reach.countries;
-                    countries.insert(country);
-                    countries
-                });
+            } else if let Ok(country) = Country::parse(code) {
+                reach.countries.insert(country);
             } else {
                 reach.blocs.push(code.clone());
             }
@@ -137,9 +133,9 @@ impl Reader {
 pub fn mechanism(name: &str, spec: &TransferMechanismSpec) -> Result<Mechanism, Vec<Problem>> {
     let mut reader = Reader::default();
     let zone = reader.zone(&spec.time_zone);
-    let from = reader.reach("spec.from", &spec.from);
-    let to = reader.reach("spec.to", &spec.to);
-    let except = reader.reach("spec.except", &spec.except);
+    let from = Reader::reach(&spec.from);
+    let to = Reader::reach(&spec.to);
+    let except = Reader::reach(&spec.except);
     let window = reader.moments(&zone, spec.applies_from.as_ref(), spec.until.as_ref());
     let ended = spec.ended.as_ref().map(|ended| Ended {
         effect: ended.effect,

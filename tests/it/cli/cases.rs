@@ -81,6 +81,7 @@ fn differences(case: &Case, run: &Run) -> String {
     for part in expect.warnings.iter().filter(|part| !said.iter().chain(&warnings).any(|one| one.contains(*part))) {
         writeln!(lines, "    does not warn {part:?} but {warnings:?}").unwrap();
     }
+    lines.push_str(&legally(case, row));
     let mut object = case.object.clone();
     if !row["patch"].is_null() {
         let patch: json_patch::Patch = serde_json::from_value(row["patch"].clone()).unwrap();
@@ -107,6 +108,38 @@ fn differences(case: &Case, run: &Run) -> String {
     };
     if run.code != Some(code) {
         writeln!(lines, "    ends with {:?} instead of {code}: {}", run.code, run.stderr).unwrap();
+    }
+    lines
+}
+
+/// What differs in what the law says.
+fn legally(case: &Case, row: &Value) -> String {
+    let mut lines = String::new();
+    let expect = &case.expect;
+    if expect.legal.is_some_and(|legal| row["legal"] != json!(legal)) {
+        writeln!(lines, "    the law says {} instead of {:?}", row["legal"], expect.legal).unwrap();
+    }
+    let list = |key: &str| row[key].as_array().cloned().unwrap_or_default();
+    let texts = |list: &[Value], key: &str| -> Vec<String> {
+        let each = list.iter().flat_map(|one| match &one[key] {
+            Value::Array(several) => several.clone(),
+            one => vec![one.clone()],
+        });
+        each.filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+    };
+    let (grounds, obligations) = (list("grounds"), list("obligations"));
+    let names = texts(&grounds, "name");
+    if let Some(name) = expect.ground.as_ref().filter(|name| !names.contains(name)) {
+        writeln!(lines, "    does not rest on {name} but on {names:?}").unwrap();
+    }
+    for (what, part, said) in [
+        ("owe", &expect.obligation, texts(&obligations, "message")),
+        ("review", &expect.review, texts(&grounds, "review")),
+        ("warn of", &expect.risk, texts(&grounds, "atRisk")),
+    ] {
+        if let Some(part) = part.as_ref().filter(|part| !said.iter().any(|one| one.contains(*part))) {
+            writeln!(lines, "    does not {what} {part:?} but {said:?}").unwrap();
+        }
     }
     lines
 }
