@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataFlowSpec, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL, Provider, ResidencyPolicy, TransferMechanism,
+    Bloc, DataFlow, DataFlowSpec, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL,
+    Provider, ResidencyPolicy, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;

@@ -81,7 +81,8 @@ fn changes(lawbook: &Lawbook, subject: &Subject<'_>) -> Vec<(&'static str, bool,
         let mechanism = lawbook.mechanism(gone);
         let by = mechanism.and_then(|one| one.ended.as_ref()?.by.clone()).map(|by| format!(" ({by})"));
         let in_force = mechanism.is_some_and(|one| one.window.contains(jiff::Timestamp::now()));
-        let (reason, ended) = if in_force { ("BasisLost", "is no longer met") } else { ("MechanismEnded", "has ended") };
+        let (reason, ended) =
+            if in_force { ("BasisLost", "is no longer met") } else { ("MechanismEnded", "has ended") };
         let by = by.filter(|_| !in_force).unwrap_or_default();
         all.push((reason, !lawful, format!("{gone} {ended}{by}; {what_now} ({DISCLAIMER})")));
     }

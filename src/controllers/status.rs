@@ -17,11 +17,11 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::clock;
-use super::law_events;
 use super::FIELD_MANAGER;
+use super::clock;
 use super::configuration::Inputs;
 use super::events::{self, Draft};
+use super::law_events;
 use super::watch::chain;
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, ObjectFinding, Owed, Reliance, ResidencyPolicy,
@@ -246,14 +246,14 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
 
 /// Writes what has changed (client); false if something has to be tried again.
 async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
+    // Enough to keep the API server busy, few enough to leave it room for everybody else.
+    const AT_ONCE: usize = 16;
     let Plan { stores, flows, policies, until: _ } = plan;
     law_events::tell(shared, &stores, &flows);
     let mut done = true;
     for (object, status) in &stores {
         tell_of_breaches(shared, object, status);
     }
-    // Enough to keep the API server busy, few enough to leave it room for everybody else.
-    const AT_ONCE: usize = 16;
     let written = stores.into_iter().map(|(object, status)| async move {
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let api: Api<DataStore> = Api::namespaced(client.clone(), &key.0);

@@ -124,11 +124,8 @@ pub fn of_flow(
     let own = parties(&spec.parties);
     let exporters = if own.is_empty() { from.map(|store| store.parties.clone()).unwrap_or_default() } else { own };
     let collection = spec.from.collection.as_ref();
-    let mut transfers: Vec<Transfer> = exporters
-        .iter()
-        .filter(|_| !spec.parties.is_empty())
-        .filter_map(|party| access(party, &exporters))
-        .collect();
+    let mut transfers: Vec<Transfer> =
+        exporters.iter().filter(|_| !spec.parties.is_empty()).filter_map(|party| access(party, &exporters)).collect();
     if let Some(recipient) = &spec.to.recipient {
         let field = "spec.to.recipient".to_owned();
         let importer = party(field, Role::Recipient, Some(&recipient.name), &recipient.facts);

@@ -85,7 +85,15 @@ pub fn judge(
     let problems = match kind {
         OwnKind::Bloc => read::bloc(&spec::<BlocSpec>(object)?).err(),
         OwnKind::Jurisdiction => read::jurisdiction(&spec::<JurisdictionSpec>(object)?).err(),
-        OwnKind::TransferMechanism => read::mechanism(request.name, &spec::<TransferMechanismSpec>(object)?).err(),
+        OwnKind::TransferMechanism => {
+            let spec: TransferMechanismSpec = spec(object)?;
+            let (unknown, later) = unknown_codes(&spec, world);
+            warnings.extend(later);
+            match read::mechanism(request.name, &spec) {
+                Ok(_) => Some(unknown),
+                Err(problems) => Some(problems.into_iter().chain(unknown).collect()),
+            }
+        }
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
         OwnKind::Location => {
             let spec: LocationSpec = spec(object)?;
@@ -251,6 +259,35 @@ fn delivered(
     let matter = Arc::new(matter::of_flow(spec, reading, &data, of(&from), of(&to), personal));
     data.regions.clone_from(&matter.regions);
     Some(flow_facts(spec, reading.recipient.clone().filter(|_| personal), data, matter))
+}
+
+/// Codes in a mechanism that mean no place: two letters are a mistake, a longer one may be a bloc that comes later.
+fn unknown_codes(spec: &TransferMechanismSpec, world: &World) -> (Vec<Problem>, Vec<String>) {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for (field, codes) in [("from", &spec.from), ("to", &spec.to), ("except", &spec.except)] {
+        for (at, code) in codes.iter().enumerate() {
+            let region = code.contains('-') && Country::parse(code.get(..2).unwrap_or_default()).is_ok();
+            if code == "*" || region || Country::parse(code).is_ok() || world.lawbook.bloc(code).is_some() {
+                continue;
+            }
+            let field = format!("spec.{field}[{at}]");
+            let shown: String = code.chars().take(40).collect();
+            if code.len() <= 2 {
+                problems.push(Problem {
+                    field,
+                    message: format!(
+                        "{shown:?} is no country that ISO 3166-1 assigns and no bloc that the lawbook knows"
+                    ),
+                    remedy: "use a two-letter country code, or apply the Bloc of this code first".to_owned(),
+                });
+            } else {
+                warnings.push(format!(
+                    "{field}: {shown:?} is no country, and no Bloc has this code yet; it means no place"
+                ));
+            }
+        }
+    }
+    (problems, warnings)
 }
 
 /// Bases that nothing in the lawbook answers to.

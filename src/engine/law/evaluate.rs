@@ -68,8 +68,8 @@ impl Answer {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.truth = self.truth.max(other.truth);
-        self.missing.extend(other.missing);
-        self.relies_on.extend(other.relies_on);
+        note(&mut self.missing, other.missing);
+        note(&mut self.relies_on, other.relies_on);
         self.until = earlier(self.until, other.until);
         self
     }
@@ -84,8 +84,8 @@ impl Answer {
             std::cmp::Ordering::Equal => {
                 let mut both = self;
                 if both.truth != Truth::Holds {
-                    both.missing.extend(other.missing);
-                    both.relies_on.extend(other.relies_on);
+                    note(&mut both.missing, other.missing);
+                    note(&mut both.relies_on, other.relies_on);
                 }
                 both
             }
@@ -97,6 +97,15 @@ impl Answer {
     fn changes(mut self, today: Date, day: Option<Date>) -> Self {
         self.until = earlier(self.until, day.filter(|day| *day > today));
         self
+    }
+}
+
+/// Several conditions may miss the same.
+fn note(into: &mut Vec<String>, all: Vec<String>) {
+    for one in all {
+        if !into.contains(&one) {
+            into.push(one);
+        }
     }
 }
 
@@ -207,7 +216,8 @@ impl<'a> Asking<'a> {
             let details = answer.missing.join("; ");
             answer.missing = vec![if details.is_empty() { says.clone() } else { format!("{says} ({details})") }];
         }
-        if answer.truth == Truth::Fails && *on_failure != OnFailure::GroundFails {
+        // What would only be owed if it were certainly missing is not worse where nobody can tell.
+        if answer.truth > Truth::Open && *on_failure != OnFailure::GroundFails {
             answer.truth = Truth::Open;
             if *on_failure == OnFailure::Unsettled {
                 for missing in &mut answer.missing {
@@ -279,7 +289,7 @@ impl<'a> Asking<'a> {
         let Some(claim) = self.basis.and_then(|basis| basis.certified.as_ref()) else {
             return Answer::fails(format!("no certificate under {} is claimed", schemes()));
         };
-        if !wanted.schemes.iter().any(|scheme| *scheme == claim.scheme) {
+        if !wanted.schemes.contains(&claim.scheme) {
             return Answer::fails(format!("the certificate is one under {}, not {}", claim.scheme, schemes()));
         }
         if let Some(missing) = wanted.extension.as_ref().filter(|wanted| !claim.extensions.contains(wanted)) {
@@ -424,7 +434,18 @@ impl<'a> Asking<'a> {
             authority && wanted.acts.contains(&claim.act)
         };
         let all = own.into_iter().chain(&self.matter.claims.filings).filter(fits);
-        best(all.map(|claim| self.filed(wanted, claim))).unwrap_or_else(|| self.not_filed(wanted))
+        let filed: Vec<&Filed> = all.collect();
+        let refused = filed.iter().any(|claim| claim.decision == Some(Decision::Refused));
+        let best = best(filed.into_iter().map(|claim| self.filed(wanted, claim)));
+        match best {
+            None => self.not_filed(wanted),
+            // As long as it can still be filed, what has been filed so far is not worse than nothing.
+            Some(best) if !refused && best.truth != Truth::Holds && wanted.due.is_some() => {
+                let otherwise = self.not_filed(wanted);
+                if otherwise.truth == Truth::Open { best.or(otherwise) } else { best }
+            }
+            Some(best) => best,
+        }
     }
 
     /// The last day on which it could still be filed; none where that is not said.
@@ -434,11 +455,10 @@ impl<'a> Asking<'a> {
             Anchor::Concluded => self.basis.and_then(|basis| basis.instrument.as_ref()?.concluded),
             Anchor::FirstTransfer => self.matter.first_transfer,
         }?;
-        let days = i32::try_from(due.days).unwrap_or(i32::MAX);
         Some(if due.working {
             working_days_after(anchor, due.days)
         } else {
-            anchor.saturating_add(jiff::Span::new().try_days(days).unwrap_or_default())
+            jiff::Span::new().try_days(due.days).map_or(Date::MAX, |days| anchor.saturating_add(days))
         })
     }
 
@@ -478,8 +498,8 @@ impl<'a> Asking<'a> {
         if let Some(due) = self.due(wanted).filter(|due| filed > *due) {
             answer = answer.and(Answer::fails(format!("filed with {authority} on {filed}, which was due by {due}")));
         }
-        let waited = wanted.waiting_days.map(|days| working_days_after(filed, days));
-        if let Some(end) = waited.filter(|_| claim.decision != Some(Decision::Granted)) {
+        let wait_end = wanted.waiting_days.map(|days| working_days_after(filed, days));
+        if let Some(end) = wait_end.filter(|_| claim.decision != Some(Decision::Granted)) {
             answer = answer.changes(today, Some(end));
             if today < end {
                 answer = answer.and(Answer::fails(format!("{authority} may still object until {end}")));
@@ -518,8 +538,7 @@ impl<'a> Asking<'a> {
                 let reset = date(as_of.year().saturating_add(1).min(9999), 1, 1);
                 if reset <= today {
                     return answer.and(Answer::unknown(format!(
-                        "the count of {name} is of {as_of}; counting began anew on {}",
-                        date(today.year(), 1, 1)
+                        "the count of {name} is of {as_of}, and counting has begun anew since: it does so on 1 January"
                     )));
                 }
                 answer = answer.changes(today, Some(reset));

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Span;
 use jiff::civil::{Date, Weekday};
-use jiff::{Span, ToSpan};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,8 @@ impl Period {
     #[must_use]
     pub fn after(self, day: Date) -> Date {
         let days = self.days + (self.hours + 23) / 24;
-        let span: Span = self.years.years().months(self.months).days(days);
-        day.saturating_add(span)
+        let span = Span::new().try_years(self.years).and_then(|span| span.try_months(self.months)?.try_days(days));
+        span.map_or(Date::MAX, |span| day.saturating_add(span))
     }
 
     /// About how many days it lasts, for comparisons: a month counts 30 days and a year 365.

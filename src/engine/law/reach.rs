@@ -26,7 +26,7 @@ pub fn reach(origin: Country, lawbook: &Lawbook, now: Timestamp) -> (CountrySet,
         allowed.grounds = CountrySet::FULL;
     }
     let free = lawbook.blocs().map(|bloc| bloc.free(now)).filter(|free| free.contains(origin));
-    allowed.grounds = free.fold(allowed.grounds, |all, one| all.union(one));
+    allowed.grounds = free.fold(allowed.grounds, CountrySet::union);
     let mut countries = allowed.countries();
     let (local, changes) = must_stay(origin, lawbook, now);
     until = sooner(until, changes);

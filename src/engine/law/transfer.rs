@@ -161,9 +161,24 @@ impl Carriage {
         };
         let missing = answer.missing.join("; ");
         let message = if missing.is_empty() { String::new() } else { format!("{}: {missing}", ground.name) };
-        let remedy = if missing.is_empty() { String::new() } else { format!("settle {missing}") };
+        let remedy = if missing.is_empty() { String::new() } else { "declare or renew what is missing".to_owned() };
         let citation = Some(ground.citation.clone());
         Self { legal, ground: Some(ground), message, remedy, citation, relies_on: answer.relies_on, until }
+    }
+}
+
+/// A ground in force, and how far it holds.
+struct Offer<'a> {
+    /// Which of the declared bases it is; more than there are where it needs no claim.
+    position: usize,
+    mechanism: &'a Mechanism,
+    answer: Answer,
+}
+
+impl Offer<'_> {
+    /// The best first: by what holds, then as the owner prefers, then by name.
+    fn rank(&self) -> (Truth, usize, &str) {
+        (self.answer.truth, self.position, &self.mechanism.name)
     }
 }
 
@@ -176,7 +191,7 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
         return Carriage::by(ground, Answer::HOLDS, None);
     }
     let mut until = None;
-    let mut options: Vec<(Truth, usize, &'a Mechanism, Answer)> = Vec::new();
+    let mut options: Vec<Offer<'a>> = Vec::new();
     for mechanism in concerning(question, crossing, MechanismRole::Ground) {
         until = sooner(until, next_of(mechanism.window, now));
         for risk in &mechanism.risks {
@@ -187,12 +202,12 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
         }
         let (answer, position) = holds(question, crossing, mechanism);
         until = sooner(until, instant(answer.until, &mechanism.zone));
-        options.push((answer.truth, position, mechanism, answer));
+        options.push(Offer { position, mechanism, answer });
     }
     let (onward, onward_until) = onward(question, crossing);
     until = sooner(until, onward_until);
     options.extend(onward);
-    options.sort_by(|a, b| (a.0, a.1, &a.2.name).cmp(&(b.0, b.1, &b.2.name)));
+    options.sort_by(|a, b| a.rank().cmp(&b.rank()));
 
     let regimes = lawbook.binding(crossing.law.country, now).flat_map(|law| &law.regimes);
     let own = lawbook.jurisdiction(law).filter(|_| crossing.law.region.is_some());
@@ -207,7 +222,7 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
     let sure = regime.filter(|one| one.citation.confidence > Confidence::Low);
     let default = sure.map_or(Regime::Unknown, |one| one.rule.default);
 
-    let best = options.first().map(|(truth, ..)| *truth);
+    let best = options.first().map(|offer| offer.answer.truth);
     if default == Regime::Free
         && best.is_none_or(|truth| truth > Truth::Holds)
         && let Some(regime) = sure
@@ -226,9 +241,11 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
     }
     // Where nobody is declared who receives the data, that is what has to be said first.
     let nobody = crossing.transfer.importer.is_none();
-    if let Some((truth, _, mechanism, answer)) = options.first()
-        && *truth < Truth::Fails
-        && !(nobody && *truth == Truth::Unknown)
+    // And where a ground is only owed so far, one of which nobody can tell is not worse than none.
+    let grace = regime.and_then(|one| one.rule.enforced_from).is_some_and(|enforced| now < enforced);
+    if let Some(Offer { mechanism, answer, position: _ }) = options.first()
+        && answer.truth < Truth::Fails
+        && !((nobody || grace) && answer.truth == Truth::Unknown)
     {
         let carriage = Carriage::by(ground(mechanism, law, now), answer.clone(), until);
         // What is broken where no ground is certain is the rule that asks for one, whatever the ground stands in.
@@ -244,7 +261,7 @@ fn refused(
     crossing: &Crossing<'_>,
     default: Regime,
     regime: Option<(Option<Timestamp>, &Citation)>,
-    options: &[(Truth, usize, &Mechanism, Answer)],
+    options: &[Offer<'_>],
     until: Option<Timestamp>,
 ) -> Carriage {
     const SHOWN: usize = 3;
@@ -257,14 +274,14 @@ fn refused(
     }
     let claimed = |mechanism: &Mechanism| matter.bases.iter().any(|basis| mechanism.is_named(&basis.mechanism));
     // The kinds are in the order in which people look for a ground. Adequacy is nothing that could be declared.
-    let mut claimable: Vec<&(Truth, usize, &Mechanism, Answer)> = options
+    let mut claimable: Vec<&Offer<'_>> = options
         .iter()
-        .filter(|(_, _, mechanism, _)| !claimed(mechanism) && mechanism.kind != GroundKind::Adequacy)
+        .filter(|offer| !claimed(offer.mechanism) && offer.mechanism.kind != GroundKind::Adequacy)
         .collect();
-    claimable.sort_by(|a, b| (a.2.kind, &a.2.name).cmp(&(b.2.kind, &b.2.name)));
+    claimable.sort_by_key(|offer| (offer.mechanism.kind, &offer.mechanism.name));
     let mut alternatives: Vec<String> = claimable
         .iter()
-        .map(|(_, _, mechanism, answer)| match answer.missing.first() {
+        .map(|Offer { mechanism, answer, position: _ }| match answer.missing.first() {
             Some(missing) => format!("{}: {missing}", mechanism.name),
             None => mechanism.name.clone(),
         })
@@ -308,15 +325,11 @@ fn refused(
 }
 
 /// Why a declared basis does not carry the data.
-fn why_not(
-    question: &Question<'_>,
-    crossing: &Crossing<'_>,
-    basis: &Basis,
-    options: &[(Truth, usize, &Mechanism, Answer)],
-) -> String {
+fn why_not(question: &Question<'_>, crossing: &Crossing<'_>, basis: &Basis, options: &[Offer<'_>]) -> String {
     let now = question.now;
     let name = &basis.mechanism;
-    if let Some((_, _, mechanism, answer)) = options.iter().find(|(_, _, one, _)| one.is_named(name)) {
+    if let Some(Offer { mechanism, answer, position: _ }) = options.iter().find(|offer| offer.mechanism.is_named(name))
+    {
         return format!("{}: {}", mechanism.name, answer.missing.join("; "));
     }
     let mut named = question.lawbook.mechanisms().filter(|one| one.is_named(name)).peekable();
@@ -352,10 +365,7 @@ fn why_not(
 }
 
 /// Grounds that the earlier hop leaves for passing the data on.
-fn onward<'a>(
-    question: &Question<'a>,
-    crossing: &Crossing<'a>,
-) -> (Option<(Truth, usize, &'a Mechanism, Answer)>, Option<Timestamp>) {
+fn onward<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> (Option<Offer<'a>>, Option<Timestamp>) {
     let Some(hop) = &question.matter.earlier else { return (None, None) };
     let (lawbook, now) = (question.lawbook, question.now);
     let named = lawbook.mechanisms().filter(|one| one.is_named(&hop.mechanism));
@@ -374,13 +384,12 @@ fn onward<'a>(
     let unclaimed = question.matter.bases.len();
     let answer = match mechanism.onward {
         OnwardRule::ImporterLaw => Answer::HOLDS,
-        OnwardRule::Forbidden => return (None, until),
         OnwardRule::SameInstrument
             if question.matter.bases.iter().any(|basis| mechanism.is_named(&basis.mechanism)) =>
         {
             holds(question, crossing, mechanism).0
         }
-        OnwardRule::SameInstrument => return (None, until),
+        OnwardRule::SameInstrument | OnwardRule::Forbidden => return (None, until),
         OnwardRule::NeedsConsent => {
             let wanted = Consent {
                 subject: ConsentFor::Transfer,
@@ -395,7 +404,7 @@ fn onward<'a>(
     };
     until = sooner(until, instant(answer.until, &mechanism.zone));
     let answer = doubted(answer, mechanism.citation.confidence);
-    (Some((answer.truth, unclaimed, mechanism, answer)), until)
+    (Some(Offer { position: unclaimed, mechanism, answer }), until)
 }
 
 /// Whether the hop before forbids passing the data on at all.

@@ -38,23 +38,20 @@ fn of(question: &Question<'_>, country: Country, channel: Channel, purpose: &str
         until = sooner(until, next_of(rule.window, now));
     }
     let current = rules.iter().filter(|(_, rule)| rule.window.contains(now)).max_by_key(|(_, rule)| rule.window.from);
-    let mut outcome = match current {
-        Some((law, rule)) => judged(question, country, law, rule),
-        None => {
-            let unresearched = rules.iter().find(|(_, rule)| rule.rule.start_unknown);
-            let message = match unresearched {
-                Some(_) => {
-                    format!("since when {country} has its rule for {purpose} by {} is not known", channel.name())
-                }
-                None => format!("the rule of {country} for {purpose} by {} is not known", channel.name()),
-            };
-            Outcome {
-                legal: Legal::Unknown,
-                message,
-                remedy: "obtain consent and ask a lawyer, or add a Jurisdiction that says what is asked".to_owned(),
-                citation: unresearched.map(|(_, rule)| rule.citation.clone()),
-                ..Outcome::permitted(RULE.id, country.as_str(), FIELD)
-            }
+    let mut outcome = if let Some((law, rule)) = current {
+        judged(question, country, law, rule)
+    } else {
+        let unresearched = rules.iter().find(|(_, rule)| rule.rule.start_unknown);
+        let message = match unresearched {
+            Some(_) => format!("since when {country} has its rule for {purpose} by {} is not known", channel.name()),
+            None => format!("the rule of {country} for {purpose} by {} is not known", channel.name()),
+        };
+        Outcome {
+            legal: Legal::Unknown,
+            message,
+            remedy: "obtain consent and ask a lawyer, or add a Jurisdiction that says what is asked".to_owned(),
+            citation: unresearched.map(|(_, rule)| rule.citation.clone()),
+            ..Outcome::permitted(RULE.id, country.as_str(), FIELD)
         }
     };
     outcome.until = sooner(outcome.until, until);

@@ -32,7 +32,7 @@ fn check(question: &Question<'_>) -> Vec<Outcome> {
                 };
                 if outcome.legal != Legal::Permitted {
                     outcome.message = format!("{}: {}", duty.title, answer.missing.join("; "));
-                    outcome.remedy = "declare how the duty is met".to_owned();
+                    outcome.remedy = String::from("declare how the duty is met");
                 }
                 outcome.relies_on = answer.relies_on;
             }

@@ -79,7 +79,7 @@ fn outcome(
     }
     if outcome.legal != Legal::Permitted {
         outcome.message = format!("{name}: {requirement}: {}", answer.missing.join("; "));
-        outcome.remedy = "declare how that is met, or keep the data out of the customer profile".to_owned();
+        outcome.remedy = String::from("declare how that is met, or keep the data out of the customer profile");
     }
     outcome.relies_on = answer.relies_on;
     outcome

@@ -61,11 +61,11 @@ fn check(question: &Question<'_>) -> Vec<Outcome> {
                     applicable.code(),
                     missing.join(", ")
                 );
-                outcome.remedy = "declare spec.subjectRights".to_owned();
+                outcome.remedy = String::from("declare spec.subjectRights");
             }
             _ => {
                 outcome.message = format!("{} is answered too late: {}", applicable.code(), late.join(", "));
-                outcome.remedy = "answer sooner, and say so in spec.subjectRights".to_owned();
+                outcome.remedy = String::from("answer sooner, and say so in spec.subjectRights");
             }
         }
         all.push(outcome);
