@@ -43,7 +43,7 @@ use law::source::Authority;
 use law::transfer::sooner;
 use lawbook::Lawbook;
 use place::Places;
-use policy::{Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
+use policy::{Law, Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
 use rules::{Judged, Owners};
 use verdict::{Action, Change, Finding, Obligation, Rewrite, Verdict};
 
@@ -63,13 +63,14 @@ pub struct Binding<'a> {
 /// otherwise the request is refused. Policies that warn or audit are judged against the outcome of that.
 pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::allow();
+    let law = policies.law(lawbook, now);
     let mut all = Vec::with_capacity(facts.placements.len());
     for (position, placement) in facts.placements.iter().enumerate() {
         if placement.data.is_empty() {
             continue;
         }
-        verdict.holds_until = sooner(verdict.holds_until, policies.holds_until(&placement.data, lawbook, now));
-        all.extend(judge(position, placement, lawbook, policies, now, &mut verdict));
+        verdict.holds_until = sooner(verdict.holds_until, policies.holds_until(&placement.data, &law));
+        all.extend(judge(position, placement, policies, &law, &mut verdict));
     }
     let pinned = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
         Change::PinNodes { countries, .. } => Some(*countries),
@@ -171,14 +172,9 @@ fn note(into: &mut Vec<String>, all: &[String]) {
 }
 
 /// The policies that limit a placement, by name.
-pub fn bindings<'a>(
-    placement: &Placement,
-    lawbook: &Lawbook,
-    policies: &'a Policies,
-    now: Timestamp,
-) -> Vec<Binding<'a>> {
+pub fn bindings<'a>(placement: &Placement, policies: &'a Policies, law: &Law<'_>) -> Vec<Binding<'a>> {
     let mut bindings = Vec::new();
-    policies.limits(placement.act, &placement.data, lawbook, now, |policy, allowed| {
+    policies.limits(placement.act, &placement.data, law, |policy, allowed| {
         bindings.push(Binding { policy, allowed });
     });
     bindings
@@ -199,7 +195,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(placement: &Placement, lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Self {
+    fn of(placement: &Placement, policies: &Policies, law: &Law<'_>) -> Self {
         let mut limits = Self {
             enforced: CountrySet::FULL,
             all: CountrySet::FULL,
@@ -207,7 +203,7 @@ impl Limits {
             pods_may_be_pinned: true,
             pin_by: PinBy::Auto,
         };
-        policies.limits(placement.act, &placement.data, lawbook, now, |policy, allowed| {
+        policies.limits(placement.act, &placement.data, law, |policy, allowed| {
             limits.all = limits.all.intersection(&allowed);
             if policy.mode == Mode::Enforce {
                 limits.any_enforces = true;
@@ -225,28 +221,27 @@ impl Limits {
 fn judge<'a>(
     position: usize,
     placement: &'a Placement,
-    lawbook: &'a Lawbook,
     policies: &'a Policies,
-    now: Timestamp,
+    law: &'a Law<'a>,
     verdict: &mut Verdict,
 ) -> Option<Judged<'a>> {
-    let limits = Limits::of(placement, lawbook, policies, now);
+    let limits = Limits::of(placement, policies, law);
     let enforced = limits.enforced;
     let mut places = placement.places.clone();
     if limits.any_enforces
         && !placement.places.within(&enforced)
         && !enforced.is_empty()
-        && let Some((change, narrowed)) = make_right(placement, &limits, || bindings(placement, lawbook, policies, now))
+        && let Some((change, narrowed)) = make_right(placement, &limits, || bindings(placement, policies, law))
     {
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.act, data, lawbook, now);
+    let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.act, data, law);
     if places.within(&limits.all) && !enforced.is_empty() && placement.data.iter().all(|data| covered(data)) {
         return None;
     }
-    let bindings = bindings(placement, lawbook, policies, now);
-    Some(Judged { placement, bindings, enforced, places, policies, lawbook, now })
+    let bindings = bindings(placement, policies, law);
+    Some(Judged { placement, bindings, enforced, places, policies, law })
 }
 
 /// The change that brings a placement inside `enforced`, if it takes one, and where it would be then.

@@ -13,7 +13,7 @@ use super::law::claims::Channel;
 use super::law::condition::Condition;
 use super::law::evaluate::covers_purpose;
 use super::law::jurisdiction::{ChannelRule, Dated, Jurisdiction, TransferRegime, in_force};
-use super::law::mechanism::{EndEffect, Mechanism};
+use super::law::mechanism::{EndEffect, Mechanism, MechanismRole, Reach};
 use super::law::source::Citation;
 
 /// When something holds.
@@ -155,10 +155,22 @@ pub struct Lawbook {
     blocs: BTreeMap<String, Bloc>,
     jurisdictions: BTreeMap<String, Arc<Jurisdiction>>,
     mechanisms: BTreeMap<String, Arc<Mechanism>>,
+    /// The mechanisms by role, with every country that they ever concern: most can be passed over at a glance.
+    by_role: [Vec<Entry>; 3],
+    /// Codes of the blocs that have a law of their own.
+    bloc_laws: Vec<String>,
     /// Every instant at which a membership or a freedom changes, sorted.
     bloc_changes: Vec<Timestamp>,
     /// The same for the whole law.
     changes: Vec<Timestamp>,
+}
+
+/// A mechanism with every country that it concerns at any time.
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    mechanism: Arc<Mechanism>,
+    from: CountrySet,
+    to: CountrySet,
 }
 
 impl Lawbook {
@@ -174,11 +186,26 @@ impl Lawbook {
             mechanisms: mechanisms.into_iter().map(|one| (one.name.clone(), one)).collect(),
             ..Self::default()
         };
+        lawbook.bloc_laws = lawbook.jurisdictions().filter(|law| law.is_bloc).map(|law| law.code.clone()).collect();
         lawbook.find_changes();
         lawbook
     }
 
     fn find_changes(&mut self) {
+        let ever = |reach: &Reach| {
+            if reach.anywhere {
+                return CountrySet::FULL;
+            }
+            let blocs = reach.blocs.iter().filter_map(|code| self.blocs.get(code));
+            let sets = blocs.flat_map(|bloc| bloc.members.0.iter().map(|(_, members)| members));
+            sets.fold(reach.countries, CountrySet::union)
+        };
+        let mut by_role: [Vec<Entry>; 3] = Default::default();
+        for mechanism in self.mechanisms.values() {
+            let (from, to) = (ever(&mechanism.from), ever(&mechanism.to));
+            by_role[mechanism.role as usize].push(Entry { mechanism: mechanism.clone(), from, to });
+        }
+        self.by_role = by_role;
         let mut instants: Vec<Timestamp> = self
             .blocs
             .values()
@@ -233,6 +260,37 @@ impl Lawbook {
         self.mechanisms.values().map(|one| &**one)
     }
 
+    /// Every ground, by name.
+    pub fn grounds(&self) -> impl Iterator<Item = &Mechanism> {
+        self.by_role[MechanismRole::Ground as usize].iter().map(|entry| &*entry.mechanism)
+    }
+
+    /// The mechanisms of a role that concern data from one country in another at `now`, in force or not, by name.
+    pub fn concerning(
+        &self,
+        role: MechanismRole,
+        from: Country,
+        to: Country,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Mechanism> {
+        let ever = self.by_role[role as usize].iter().filter(move |one| one.from.contains(from) && one.to.contains(to));
+        ever.map(|entry| &*entry.mechanism).filter(move |one| one.concerns(from, to, self, now))
+    }
+
+    /// The same from a subdivision.
+    pub fn concerning_region<'a>(
+        &'a self,
+        role: MechanismRole,
+        from: &'a str,
+        to: Country,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Mechanism> {
+        let of =
+            move |one: &&'a Entry| one.mechanism.from.regions.iter().any(|code| code == from) && one.to.contains(to);
+        let entries = self.by_role[role as usize].iter().filter(of);
+        entries.map(|entry| &*entry.mechanism).filter(move |one| one.leads_to(to, self, now))
+    }
+
     /// The mechanism of this name or alias.
     pub fn mechanism(&self, name: &str) -> Option<&Mechanism> {
         let by_alias = || self.mechanisms().find(|one| one.aliases.iter().any(|alias| alias == name));
@@ -257,10 +315,8 @@ impl Lawbook {
     /// What binds in a country at `now`, the most specific first: its own law, then that of the blocs it belongs to.
     pub fn binding(&self, country: Country, now: Timestamp) -> impl Iterator<Item = &Jurisdiction> {
         let own = self.jurisdiction(country.as_str());
-        let shared = self.jurisdictions().filter(move |law| {
-            law.is_bloc && self.blocs.get(&law.code).is_some_and(|bloc| bloc.members(now).contains(country))
-        });
-        own.into_iter().chain(shared)
+        let member = move |code: &&String| self.bloc(code).is_some_and(|bloc| bloc.members(now).contains(country));
+        own.into_iter().chain(self.bloc_laws.iter().filter(member).filter_map(|code| self.jurisdiction(code)))
     }
 
     /// What a country's law says of transfers by default at `now`.

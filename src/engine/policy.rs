@@ -1,5 +1,6 @@
 //! The owner's rules, and what each allows for which data.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::country::{Country, CountrySet};
 use super::data::Data;
 use super::facts::Act;
+use super::law::matter::Matter;
 use super::law::mechanism::GroundKind;
 use super::law::opinion;
 use super::law::reach::{reach, reach_of_region};
@@ -145,7 +147,7 @@ impl Policy {
 
     /// What this policy allows for the act and the data at `now`; none where it does not cover them.
     pub fn allowed(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
-        Resolved::new(self, lawbook, now).allowed(self, act, data, &Law { lawbook, now, ahead: None })
+        Resolved::new(self, lawbook, now).allowed(self, act, data, &Law::new(lawbook, now, None))
     }
 
     /// Whether the policy covers data of these origins and categories at `now`. Data of unknown origin is covered.
@@ -169,27 +171,54 @@ fn covered(policy: &Policy, lawbook: &Lawbook, now: Timestamp) -> CountrySet {
     covers
 }
 
-/// The law at one time, with what was worked out of it ahead.
+/// The law at one time, with what was worked out of it ahead, and what is worked out of it during one decision.
+#[derive(Debug)]
+pub struct Law<'a> {
+    /// The law.
+    pub lawbook: &'a Lawbook,
+    /// The time.
+    pub now: Timestamp,
+    ahead: Option<&'a Prepared>,
+    carried: RefCell<Vec<(Arc<Matter>, Carried)>>,
+}
+
+/// Where a declaration carries data, and until when that is so.
 #[derive(Debug, Clone, Copy)]
-struct Law<'a> {
-    lawbook: &'a Lawbook,
-    now: Timestamp,
-    ahead: Option<&'a Reaches>,
+struct Carried {
+    places: CountrySet,
+    until: Option<Timestamp>,
 }
 
 /// Where law lets data of each origin be by itself, and until when that is so.
 type Reaches = BTreeMap<Country, (CountrySet, Option<Timestamp>)>;
 
-impl Law<'_> {
+impl<'a> Law<'a> {
+    fn new(lawbook: &'a Lawbook, now: Timestamp, ahead: Option<&'a Prepared>) -> Self {
+        Self { lawbook, now, ahead, carried: RefCell::default() }
+    }
+
     fn reach(&self, origin: Country) -> (CountrySet, Option<Timestamp>) {
-        let ahead = self.ahead.and_then(|ahead| ahead.get(&origin)).copied();
+        let ahead = self.ahead.and_then(|ahead| ahead.reaches.get(&origin)).copied();
         ahead.unwrap_or_else(|| reach(origin, self.lawbook, self.now))
+    }
+
+    /// Each declaration is looked at once a decision, however many policies ask.
+    fn carrier(&self, matter: &Arc<Matter>) -> Carried {
+        let known = |all: &[(Arc<Matter>, Carried)]| {
+            all.iter().find(|(known, _)| Arc::ptr_eq(known, matter)).map(|(_, carried)| *carried)
+        };
+        if let Some(carried) = known(&self.carried.borrow()) {
+            return carried;
+        }
+        let opinion = opinion::opinion(matter, self.lawbook, self.now);
+        let carried = Carried { places: opinion::carried(matter, &opinion), until: opinion.until };
+        self.carried.borrow_mut().push((matter.clone(), carried));
+        carried
     }
 
     /// Where the declarations that come with data let it be beyond that.
     fn carried(&self, data: &Data) -> CountrySet {
-        let each = data.carriers.iter().map(|matter| opinion::carried(matter, self.lawbook, self.now));
-        each.fold(CountrySet::EMPTY, |all, one| all.union(&one))
+        data.carriers.iter().fold(CountrySet::EMPTY, |all, one| all.union(&self.carrier(one).places))
     }
 }
 
@@ -318,26 +347,26 @@ impl Policies {
         self
     }
 
+    /// The law as these policies read it, for one decision.
+    pub fn law<'a>(&'a self, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
+        Law::new(lawbook, now, self.ahead(lawbook, now))
+    }
+
     /// The first instant at which time alone may change what any policy allows for data.
-    pub fn holds_until(&self, data: &[Arc<Data>], lawbook: &Lawbook, now: Timestamp) -> Option<Timestamp> {
-        let law = self.law(lawbook, now);
-        let mut until = lawbook.next_bloc_change(now);
+    pub fn holds_until(&self, data: &[Arc<Data>], law: &Law<'_>) -> Option<Timestamp> {
+        let mut until = law.lawbook.next_bloc_change(law.now);
         for one in data {
             for origin in &one.origins {
                 until = sooner(until, law.reach(origin).1);
             }
             for region in &one.regions {
-                until = sooner(until, reach_of_region(region, lawbook, now).1);
+                until = sooner(until, reach_of_region(region, law.lawbook, law.now).1);
             }
             for matter in &one.carriers {
-                until = sooner(until, opinion::opinion(matter, lawbook, now).until);
+                until = sooner(until, law.carrier(matter).until);
             }
         }
         until
-    }
-
-    fn law<'a>(&'a self, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
-        Law { lawbook, now, ahead: self.ahead(lawbook, now).map(|prepared| &prepared.reaches) }
     }
 
     /// The policies by name.
@@ -354,14 +383,16 @@ impl Policies {
     }
 
     /// Whether any policy limits the act for this data.
-    pub fn cover(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> bool {
-        match self.ahead(lawbook, now) {
+    pub fn cover(&self, act: Act, data: &Data, law: &Law<'_>) -> bool {
+        match law.ahead {
             Some(prepared) => {
-                let law = self.law(lawbook, now);
                 let mut each = prepared.resolved.iter().zip(&self.list);
-                each.any(|(resolved, policy)| resolved.allowed(policy, act, data, &law).is_some())
+                each.any(|(resolved, policy)| resolved.allowed(policy, act, data, law).is_some())
             }
-            None => self.list.iter().any(|policy| policy.allowed(act, data, lawbook, now).is_some()),
+            None => self
+                .list
+                .iter()
+                .any(|policy| Resolved::new(policy, law.lawbook, law.now).allowed(policy, act, data, law).is_some()),
         }
     }
 
@@ -370,11 +401,9 @@ impl Policies {
         &'a self,
         act: Act,
         data: &[Arc<Data>],
-        lawbook: &Lawbook,
-        now: Timestamp,
+        law: &Law<'_>,
         mut visit: impl FnMut(&'a Policy, CountrySet),
     ) {
-        let (ahead, law) = (self.ahead(lawbook, now), self.law(lawbook, now));
         // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well.
         let strictest: Vec<&Data> = data
             .iter()
@@ -384,13 +413,13 @@ impl Policies {
             .collect();
         for (position, policy) in self.list.iter().enumerate() {
             let made;
-            let resolved = if let Some(prepared) = ahead {
+            let resolved = if let Some(prepared) = law.ahead {
                 &prepared.resolved[position]
             } else {
-                made = Resolved::new(policy, lawbook, now);
+                made = Resolved::new(policy, law.lawbook, law.now);
                 &made
             };
-            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, &law));
+            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, law));
             if let Some(allowed) = each.reduce(|all, one| all.intersection(&one)) {
                 visit(policy, allowed);
             }

@@ -29,7 +29,7 @@ use super::law::matter::Matter;
 use super::law::opinion::{Opinion, Outcome, Question};
 use super::lawbook::Lawbook;
 use super::place::Places;
-use super::policy::{Check, Policies, Policy};
+use super::policy::{Check, Law, Policies, Policy};
 use super::verdict::{Finding, Rewrite};
 
 /// A placement with everything that its rules need.
@@ -45,10 +45,8 @@ pub struct Judged<'a> {
     pub places: Places,
     /// Every policy, also those that do not limit it.
     pub policies: &'a Policies,
-    /// The book of law, which knows sets of countries by name.
-    pub lawbook: &'a Lawbook,
-    /// The time of the decision.
-    pub now: Timestamp,
+    /// The law at the time of the decision.
+    pub law: &'a Law<'a>,
 }
 
 impl Judged<'_> {
@@ -70,7 +68,7 @@ impl Judged<'_> {
 
     /// A set of countries in a sentence.
     pub fn name(&self, countries: &CountrySet) -> String {
-        explain::countries(countries, self.lawbook, self.now)
+        explain::countries(countries, self.law.lawbook, self.law.now)
     }
 
     /// "in DE", "anywhere".

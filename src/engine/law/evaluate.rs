@@ -273,7 +273,8 @@ impl<'a> Asking<'a> {
         }
         let stale = max_age.zip(proof.as_of).map(|(age, as_of)| age.after(as_of));
         if let Some(stale) = stale.filter(|stale| *stale <= today) {
-            return Answer::fails(format!("{what} has been too old since {stale}; confirm it again"));
+            let fails = Answer::fails(format!("{what} has been too old since {stale}; confirm it again"));
+            return fails.changes(today, proof.expires);
         }
         let undated = max_age.is_some() && proof.as_of.is_none() && proof.expires.is_none();
         let relying = match (&proof.evidence, undated) {

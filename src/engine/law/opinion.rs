@@ -245,10 +245,9 @@ pub fn opinion(matter: &Matter, lawbook: &Lawbook, now: Timestamp) -> Opinion {
     Opinion { legal, outcomes, until }
 }
 
-/// Where law lets data go by what a matter declares: the places of its transfers in which nothing forbids it and
-/// everything that is needed is known.
-pub fn carried(matter: &Matter, lawbook: &Lawbook, now: Timestamp) -> CountrySet {
-    let opinion = opinion(matter, lawbook, now);
+/// Where law lets data go by what a matter declares, by the opinion on it: the places of its transfers in which nothing
+/// forbids it and everything that is needed is known.
+pub fn carried(matter: &Matter, opinion: &Opinion) -> CountrySet {
     let mut places = CountrySet::EMPTY;
     // That both ends are one legal entity is no ground: nobody says who runs the place.
     for transfer in matter.transfers.iter().filter(|transfer| is_known(transfer) && !transfer.same_entity) {

@@ -123,7 +123,8 @@ impl fmt::Display for Period {
 /// The day that lies this many working days after another. Monday to Friday count; public holidays are not known here and
 /// would only make it later.
 pub fn working_days_after(day: Date, number: i64) -> Date {
-    let mut left = number;
+    // No term of law is longer than a century; the rest of the calendar is not walked day by day.
+    let mut left = number.min(36_525);
     let mut at = day;
     while left > 0 {
         let Ok(next) = at.tomorrow() else { return at };

@@ -42,8 +42,8 @@ pub fn instant(day: Option<Date>, zone: &TimeZone) -> Option<Timestamp> {
     Some(day?.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-/// The earlier of two instants that may be none.
-pub fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+/// The smaller of two that may be none; of instants the earlier.
+pub fn sooner<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -59,21 +59,17 @@ fn doubted(answer: Answer, confidence: Confidence) -> Answer {
     Answer { truth: Truth::Unknown, missing, ..answer }
 }
 
-/// The mechanisms of a role that concern a crossing, in force or not.
+/// The mechanisms of a role that concern a crossing, in force or not, by name.
 pub fn concerning<'a>(
     question: &Question<'a>,
-    crossing: &Crossing<'_>,
+    crossing: &Crossing<'a>,
     role: MechanismRole,
 ) -> impl Iterator<Item = &'a Mechanism> {
     let (lawbook, now, place) = (question.lawbook, question.now, crossing.place);
-    let (country, region) = (crossing.law.country, crossing.law.region.clone());
-    lawbook.mechanisms().filter(move |one| one.role == role).filter(move |one| {
-        let from = match &region {
-            Some(region) => one.from.regions.contains(region),
-            None => one.from.contains(country, lawbook, now),
-        };
-        from && one.leads_to(place, lawbook, now)
-    })
+    let region = crossing.law.region.as_deref();
+    let of_region = region.map(|region| lawbook.concerning_region(role, region, place, now));
+    let of_country = region.is_none().then(|| lawbook.concerning(role, crossing.law.country, place, now));
+    of_region.into_iter().flatten().chain(of_country.into_iter().flatten())
 }
 
 /// Questions about a crossing under a mechanism.
@@ -182,6 +178,56 @@ impl Offer<'_> {
     }
 }
 
+/// The grounds in force for a crossing, the best first, and the first instant at which time alone may change that. As soon
+/// as one holds, those that could not be better are not looked at.
+fn offers<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> (Vec<Offer<'a>>, Option<Timestamp>) {
+    let now = question.now;
+    let bases = &question.matter.bases;
+    let mut until = None;
+    let mut offers: Vec<Offer<'a>> = Vec::new();
+    let mut look = |mechanism: &'a Mechanism, until: &mut Option<Timestamp>| {
+        *until = sooner(*until, next_of(mechanism.window, now));
+        for risk in &mechanism.risks {
+            *until = sooner(*until, next_of(risk.window, now));
+        }
+        if !mechanism.window.contains(now) {
+            return None;
+        }
+        let (answer, position) = holds(question, crossing, mechanism);
+        *until = sooner(*until, instant(answer.until, &mechanism.zone));
+        let held_by = (answer.truth == Truth::Holds).then_some(position);
+        offers.push(Offer { position, mechanism, answer });
+        held_by
+    };
+    let all: Vec<&'a Mechanism> = concerning(question, crossing, MechanismRole::Ground).collect();
+    let named = |mechanism: &Mechanism| bases.iter().any(|basis| mechanism.is_named(&basis.mechanism));
+    let mut held_by = None;
+    for (position, basis) in bases.iter().enumerate() {
+        let before = |mechanism: &Mechanism| bases[..position].iter().any(|basis| mechanism.is_named(&basis.mechanism));
+        for mechanism in all.iter().filter(|one| one.is_named(&basis.mechanism) && !before(one)) {
+            held_by = sooner(held_by, look(mechanism, &mut until));
+        }
+        // What stands further down would not be preferred.
+        if held_by.is_some_and(|held_by| held_by <= position) {
+            break;
+        }
+    }
+    if held_by.is_none() {
+        let (onward, onward_until) = onward(question, crossing);
+        until = sooner(until, onward_until);
+        let onward_holds = onward.as_ref().is_some_and(|offer| offer.answer.truth == Truth::Holds);
+        for mechanism in all.iter().filter(|one| !named(one)) {
+            // Of those that need no claim the first by name is named.
+            if look(mechanism, &mut until).is_some() && !onward_holds {
+                break;
+            }
+        }
+        offers.extend(onward);
+    }
+    offers.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    (offers, until)
+}
+
 /// What carries data over a border under one law: free flow, then the bases in the order in which they are declared, then
 /// grounds that need no claim.
 pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriage {
@@ -190,24 +236,7 @@ pub fn carriage<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> Carriag
     if let Some(ground) = free(lawbook, crossing, now) {
         return Carriage::by(ground, Answer::HOLDS, None);
     }
-    let mut until = None;
-    let mut options: Vec<Offer<'a>> = Vec::new();
-    for mechanism in concerning(question, crossing, MechanismRole::Ground) {
-        until = sooner(until, next_of(mechanism.window, now));
-        for risk in &mechanism.risks {
-            until = sooner(until, next_of(risk.window, now));
-        }
-        if !mechanism.window.contains(now) {
-            continue;
-        }
-        let (answer, position) = holds(question, crossing, mechanism);
-        until = sooner(until, instant(answer.until, &mechanism.zone));
-        options.push(Offer { position, mechanism, answer });
-    }
-    let (onward, onward_until) = onward(question, crossing);
-    until = sooner(until, onward_until);
-    options.extend(onward);
-    options.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    let (options, mut until) = offers(question, crossing);
 
     let regimes = lawbook.binding(crossing.law.country, now).flat_map(|law| &law.regimes);
     let own = lawbook.jurisdiction(law).filter(|_| crossing.law.region.is_some());
@@ -368,7 +397,7 @@ fn why_not(question: &Question<'_>, crossing: &Crossing<'_>, basis: &Basis, opti
 fn onward<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> (Option<Offer<'a>>, Option<Timestamp>) {
     let Some(hop) = &question.matter.earlier else { return (None, None) };
     let (lawbook, now) = (question.lawbook, question.now);
-    let named = lawbook.mechanisms().filter(|one| one.is_named(&hop.mechanism));
+    let named = lawbook.grounds().filter(|one| one.is_named(&hop.mechanism));
     let binds = |one: &&Mechanism| match &crossing.law.region {
         Some(region) => one.from.regions.contains(region),
         None => one.from.contains(crossing.law.country, lawbook, now),

@@ -17,27 +17,21 @@ fn check(question: &Question<'_>) -> Vec<Outcome> {
         return Vec::new();
     }
     let mut all: Vec<Outcome> = Vec::new();
+    let mut seen: Vec<&Dated<EnrichmentRule>> = Vec::new();
     for applicable in &question.laws {
         let own = applicable.region.as_deref().and_then(|code| question.lawbook.jurisdiction(code));
         let binding = question.lawbook.binding(applicable.country, question.now);
         for law in own.into_iter().chain(binding.filter(|_| applicable.region.is_none())) {
             for rule in &law.enrichments {
                 // A rule that a bloc makes for all its members is one rule.
-                if !all.iter().any(|known| known.law == law.code && known.field == field(rule)) {
+                if !seen.iter().any(|known| std::ptr::eq(*known, rule)) {
+                    seen.push(rule);
                     all.push(outcome(question, applicable, law, rule));
                 }
             }
         }
     }
-    for outcome in &mut all {
-        "spec.purpose".clone_into(&mut outcome.field);
-    }
     all
-}
-
-/// Tells the rules apart while they are gathered.
-fn field(rule: &Dated<EnrichmentRule>) -> String {
-    format!("{}#{:?}", rule.rule.name, rule.window.from)
 }
 
 fn outcome(
@@ -50,7 +44,7 @@ fn outcome(
     let mut outcome = Outcome {
         until: next_of(dated.window, question.now),
         citation: Some(dated.citation.clone()),
-        ..Outcome::permitted(RULE.id, &law.code, &field(dated))
+        ..Outcome::permitted(RULE.id, &law.code, "spec.purpose")
     };
     if !dated.window.contains(question.now) {
         return outcome;

@@ -3,6 +3,8 @@
 //! Source: the onward rule of the mechanism, for example clause 8.8 of the EU's standard contractual clauses.
 //! Example: data exported under an authorisation for one importer only, sent on to a vendor in a third country.
 
+use jiff::Timestamp;
+
 use super::LegalRule;
 use crate::engine::law::opinion::{Legal, Outcome, Question};
 use crate::engine::law::transfer::{next_of, onward_forbidden};
@@ -10,6 +12,28 @@ use crate::engine::law::transfer::{next_of, onward_forbidden};
 pub static RULE: LegalRule = LegalRule { id: "LAW-ONWARD", check };
 
 fn check(question: &Question<'_>) -> Vec<Outcome> {
+    let Some(hop) = &question.matter.earlier else { return Vec::new() };
+    let (lawbook, now) = (question.lawbook, question.now);
+    // Data cannot have come under what did not exist yet.
+    let mut named = lawbook.mechanisms().filter(|one| one.is_named(&hop.mechanism));
+    let begun = |from: Option<Timestamp>| from.is_none_or(|from| from <= now);
+    let until = lawbook
+        .mechanisms()
+        .filter(|one| one.is_named(&hop.mechanism))
+        .filter_map(|one| one.window.from.filter(|from| *from > now))
+        .min();
+    if !named.any(|one| begun(one.window.from)) {
+        return vec![Outcome {
+            legal: Legal::Unknown,
+            message: format!(
+                "the lawbook knows no mechanism {:?} under which the data may have come, so that what binds onward is unknown",
+                hop.mechanism
+            ),
+            remedy: "name the mechanism under which the data was exported".to_owned(),
+            until,
+            ..Outcome::permitted(RULE.id, "", "spec.earlier.mechanism")
+        }];
+    }
     question
         .crossings()
         .filter_map(|crossing| {
