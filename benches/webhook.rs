@@ -22,7 +22,7 @@ use domicile::catalogue;
 use domicile::index::{Index, Object};
 use domicile::interpret::world::World;
 use domicile::interpret::{self, Body as Content, Operation, Request};
-use domicile::state::Shared;
+use domicile::state::{Clock, Shared};
 use domicile::webhook::{self, tls};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
@@ -54,7 +54,7 @@ fn main() -> Outcome<()> {
 }
 
 async fn run() -> Outcome<()> {
-    let (shared, _events) = Shared::new(world()?);
+    let (shared, _events) = Shared::new(world()?, Clock::wall());
     shared.set_synced();
     let world = shared.world();
     let nothing = serve(Router::new().route("/{*any}", post(do_nothing)))?;

@@ -23,8 +23,36 @@ pub struct Shared {
     synced: AtomicBool,
     ready: AtomicBool,
     enforced: ArcSwap<BTreeSet<String>>,
+    clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+}
+
+/// Tells the time by which everything is judged.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The wall clock.
+    pub fn wall() -> Self {
+        Self::new(Timestamp::now)
+    }
+
+    /// Another clock.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
 }
 
 /// Events wait here while the API server is slow. More than this are dropped and counted: admission never waits.
@@ -32,9 +60,9 @@ const EVENTS_WAITING: usize = 1024;
 
 impl Shared {
     /// The state around an index, and the end at which events come out.
-    pub fn new(mut index: Index) -> (Arc<Self>, mpsc::Receiver<Message>) {
+    pub fn new(mut index: Index, clock: Clock) -> (Arc<Self>, mpsc::Receiver<Message>) {
         let (events, drafts) = mpsc::channel(EVENTS_WAITING);
-        let world = index.refresh(Timestamp::now());
+        let world = index.refresh(clock.now());
         let shared = Self {
             index: Mutex::new(index),
             world: ArcSwap::new(world),
@@ -43,9 +71,15 @@ impl Shared {
             synced: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             enforced: ArcSwap::default(),
+            clock,
             metrics: Metrics::default(),
         };
         (Arc::new(shared), drafts)
+    }
+
+    /// The time by which everything is judged.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The snapshot. Costs no lock.
@@ -61,7 +95,7 @@ impl Shared {
 
     /// Rebuilds what has changed and publishes it.
     pub fn publish(&self) {
-        let world = self.index().refresh(Timestamp::now());
+        let world = self.index().refresh(self.now());
         self.world.store(world);
         self.generation.send_modify(|generation| *generation += 1);
     }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, LATE, MACHINES, Said, checkout, country_of, eventually, list};
@@ -39,16 +42,17 @@ const fn allowed(
 }
 
 /// What the stack must come to. Of the EEA there are machines in Germany and France.
-const PLACEMENTS: [Allowed; 12] = [
+const PLACEMENTS: [Allowed; 13] = [
     allowed("cx-de", "survey-frontend", 3, Some(&["DE", "FR"]), "feedback: EEA"),
     allowed("cx-de", "responses-api", 2, Some(&["DE", "FR"]), "feedback: EEA"),
     allowed("cx-de", "responses-db", 2, Some(&["DE"]), "stores: origin"),
     allowed("cx-de", "transcriber", 1, Some(&["DE"]), "recordings: origin"),
-    allowed("cx-de", "crm-enrichment", 1, Some(&["DE", "FR"]), "law: EEA"),
+    allowed("cx-de", "crm-enrichment", 1, Some(&["DE", "FR"]), "feedback: EEA"),
     allowed("cx-de", "hq-scores", 1, Some(&["DE", "FR"]), "feedback: EEA"),
+    allowed("cx-de", "verbatims-export", 1, Some(&["DE", "FR"]), "feedback: EEA"),
     allowed("cx-de", "log-collector", 3, Some(&["DE"]), "template: DE"),
     allowed("cx-fr", "survey-frontend", 2, Some(&["FR"]), "may be recordings"),
-    allowed("cx-us", "survey-frontend", 2, Some(&["US"]), "law: origin"),
+    allowed("cx-us", "survey-frontend", 2, Some(&["US", "DE", "FR"]), "law: not RU"),
     allowed("cx-ru", "survey-frontend", 2, Some(&["RU"]), "law: origin"),
     allowed("analytics", "dashboard", 2, Some(&["DE", "FR"]), "feedback: EEA"),
     allowed("web-shop", "storefront", 8, None, "no personal data"),
@@ -65,6 +69,7 @@ impl Story {
         self.placements()?;
         self.rewriting()?;
         self.findings()?;
+        self.law_changes()?;
         self.bystander(&untouched)?;
         self.death()
     }
@@ -108,7 +113,7 @@ impl Story {
 
     fn arrival(&mut self) -> Result<()> {
         self.terminal.heading("Domicile arrives");
-        self.terminal.say("Six resource kinds, and an account with the rights of examples/install/rbac.yaml.");
+        self.terminal.say("Eight resource kinds, and an account with the rights of examples/install/rbac.yaml.");
         self.terminal.command("domicile crds | kubectl apply --server-side -f -");
         let crds = domicile()?.arg("crds").output()?;
         anyhow::ensure!(crds.status.success(), "domicile crds: {}", String::from_utf8_lossy(&crds.stderr));
@@ -197,7 +202,10 @@ impl Story {
             let said = self.show(&format!("apply -f examples/refused/{file}"))?;
             let answer = comments.collect::<Vec<_>>().join(" ");
             // The comment says by which rule; without one it is the schema that refuses.
-            let sign = answer.split(['(', ')']).find(|word| word.starts_with("RES-")).unwrap_or("is invalid");
+            let sign = answer
+                .split(['(', ')'])
+                .find(|word| ["RES-", "LAW-"].iter().any(|kind| word.starts_with(kind)))
+                .unwrap_or("is invalid");
             self.terminal.expect(format!("{file} is refused ({sign})"), !said.ok && said.text.contains(sign));
         }
 
@@ -320,7 +328,19 @@ impl Story {
         self.terminal.expect("the dashboard inherits DE by the flow", inherits);
         let said = self.show("get dataflows -A")?;
         let allowed = said.text.lines().filter(|line| line.contains("Allow")).count();
-        self.terminal.expect("both flows are judged Allow", allowed == 2);
+        self.terminal.expect("all three flows are judged Allow", allowed == 3);
+        let vendor = self.cluster.json("-n cx-de get dataflow verbatims-to-analytics-vendor")?;
+        let ground = vendor["status"]["ground"].as_str().unwrap_or_default();
+        self.terminal.expect(
+            "to the vendor in the US, the list or else the clauses carry the answers",
+            ["eu-us-dpf", "eu-scc-2021"].contains(&ground),
+        );
+        self.terminal.say("What the law leaves owed. One store has declared everything, and owes nothing:");
+        let owed =
+            "{range .items[*]}{.metadata.name}: {.status.legal}, owed: {.status.obligations[*].rule}{\"\\n\"}{end}";
+        let said = self.show(&format!("-n cx-de get datastores -o jsonpath='{owed}'"))?;
+        let settled = said.text.lines().any(|line| line.trim_end() == "survey-responses: Permitted, owed:");
+        self.terminal.expect("survey-responses is permitted, with nothing owed", settled);
         self.show("get residencypolicies")?;
         self.terminal.say("And Events, on the objects where people look:");
         let events = "get events -A --field-selector reportingComponent=domicile.dev/operator,type=Warning \
@@ -332,6 +352,70 @@ impl Story {
         let clean = eventually(|| Ok(self.cluster.json(store)?["status"]["violations"] == 0))?;
         self.show(store)?;
         self.terminal.expect("the store complies again", clean);
+        Ok(())
+    }
+
+    fn law_changes(&mut self) -> Result<()> {
+        // What is promised between an instant of law and what follows from it.
+        const AT_ONCE: Duration = Duration::from_secs(1);
+
+        self.terminal.heading("The law changes");
+        self.terminal.say("Service desks in India may have German answers, by a pilot framework with a last instant.");
+        let end = Timestamp::from_second(Timestamp::now().as_second() + 9)?;
+        let pilot = "examples/playground/pilot.yaml";
+        self.terminal.command(&format!("sed s/INSTANT/{end}/ {pilot} | kubectl apply --server-side -f -"));
+        let pilot = fs::read_to_string(checkout().join(pilot))?.replace("INSTANT", &end.to_string());
+        self.terminal.output(&self.cluster.plane().apply(&pilot)?);
+        let apply = "apply -f examples/playground/service-desk.yaml";
+        eventually(|| Ok(self.cluster.kubectl(&format!("{apply} --dry-run=server"))?.ok))?;
+        self.show(apply)?;
+        let flow = "-n cx-de get dataflow answers-to-service-desk";
+        let carried = eventually(|| {
+            let flow = self.cluster.json(flow)?;
+            let until = flow["status"]["holdsUntil"].as_str().and_then(|until| until.parse::<Timestamp>().ok());
+            let ground = flow["status"]["ground"] == "service-desk-pilot" && until == Some(end);
+            Ok(ground && compliant(&flow) == Some("True"))
+        })?;
+        self.show(flow)?;
+        self.show(&format!("{flow} -o jsonpath='{{.status.ground}} carries it until {{.status.holdsUntil}}'"))?;
+        self.terminal.expect("the flow complies, and its status knows until when", carried);
+        let run =
+            |name: &str| format!("-n cx-de run {name} --image=docker.io/library/busybox:1.37 --labels=app=desk-export");
+        let started = self.show(&run("desk-export"))?;
+        let early = Timestamp::now() < end;
+        self.terminal.expect("until then, pods of the flow start", started.ok && early);
+
+        self.terminal.say(&format!("Nobody touches anything. At {end}:"));
+        let left = end.duration_since(Timestamp::now());
+        sleep(Duration::try_from(left).unwrap_or_default());
+        let ended = Instant::now();
+        let (mut status, mut pods) = (None, None);
+        let probe = format!("{} --dry-run=server", run("desk-export-2"));
+        eventually(|| {
+            if pods.is_none() && !self.cluster.kubectl(&probe)?.ok {
+                pods = Some(ended.elapsed());
+            }
+            if status.is_none() && compliant(&self.cluster.json(flow)?) == Some("False") {
+                status = Some(ended.elapsed());
+            }
+            Ok(status.is_some() && pods.is_some())
+        })?;
+        self.show(flow)?;
+        let refused = self.show(&run("desk-export-2"))?;
+        let within = |took: Option<Duration>| took.is_some_and(|took| took < AT_ONCE);
+        let after = |took: Option<Duration>| took.map_or_else(|| "never".to_owned(), |took| format!("{took:.0?}"));
+        self.terminal.expect(format!("the status turns within a second ({})", after(status)), within(status));
+        self.terminal.expect(format!("new pods are refused within a second ({})", after(pods)), within(pods));
+        self.terminal.expect(
+            "the refusal says by which rule (LAW-TRANSFER)",
+            !refused.ok && refused.text.contains("LAW-TRANSFER"),
+        );
+        let events = "-n cx-de get events \
+                      --field-selector involvedObject.name=answers-to-service-desk,reason=MechanismEnded \
+                      -o jsonpath='{.items[*].message}'";
+        let told = eventually(|| Ok(!self.cluster.must(events)?.is_empty()))?;
+        self.show(events)?;
+        self.terminal.expect("an Event says that the mechanism has ended", told);
         Ok(())
     }
 
@@ -383,7 +467,8 @@ impl Story {
         self.show(flow)?;
         let said = self.show("apply -f examples/playground/hq-exporter.yaml")?;
         self.terminal.expect("the flow is judged Refuse", judged);
-        self.terminal.expect("who carries it is refused (RES-PLACE)", !said.ok && said.text.contains("RES-PLACE"));
+        self.terminal
+            .expect("who carries it is refused (LAW-TRANSFER)", !said.ok && said.text.contains("LAW-TRANSFER"));
         let labelled = eventually(|| self.labels_are_true([LATE.name].into_iter()))?;
         self.terminal.expect(format!("{}, which joined meanwhile, is known to be in FR", LATE.name), labelled);
         Ok(())
@@ -403,6 +488,11 @@ const DISPUTED: &str = "fra-3";
 const OWN_RACK: &str = "dc1-rack7";
 const LEGACY: &str = "legacy-report";
 
+/// What the condition `Compliant` of an object is.
+fn compliant(object: &Value) -> Option<&str> {
+    list(&object["status"]["conditions"]).iter().find(|one| one["type"] == "Compliant")?["status"].as_str()
+}
+
 /// The countries to which a pod is pinned, as its specification says.
 fn pinned(spec: &Value) -> String {
     let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
@@ -414,6 +504,8 @@ fn pinned(spec: &Value) -> String {
     let selected = spec["nodeSelector"][COUNTRY_LABEL].as_str();
     match (values.as_deref(), selected) {
         (Some([one]), _) => (*one).to_owned(),
+        // Law that only bars some destinations leaves every other code of two letters.
+        (Some(many), _) if many.len() > 300 => format!("all but {} countries", 26 * 26 - many.len()),
         (Some(many), _) => format!("{} countries", many.len()),
         (None, Some(one)) => one.to_owned(),
         (None, None) => "anywhere".to_owned(),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -14,6 +13,7 @@ use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, VERSION};
 use crate::engine::data::Source;
 use crate::engine::explain;
+use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::verdict::{Change, Rewrite};
 use crate::interpret::Judgement;
 use crate::state::Shared;
@@ -135,14 +135,17 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
     let Admission { kind, namespace, name, refused, judgement } = admission;
     let subject = admit::subject(kind, namespace, name, judgement.origin.generate_name.as_deref());
     let note = if *refused {
-        let first = explain::lines(judgement.verdict.refusals()).into_iter().next();
+        let mut first = explain::lines(judgement.verdict.refusals()).into_iter().next();
+        if let Some(line) = first.as_mut().filter(|_| judgement.verdict.refusals().any(|one| one.citation.is_some())) {
+            line.push_str(&format!(" ({DISCLAIMER})"));
+        }
         let raced = || "what it depends on changed while it was being created; it will be tried again".to_owned();
         format!("{subject}: {}", first.unwrap_or_else(raced))
     } else {
         let world = shared.world();
         let change = |rewrite: &Rewrite| match &rewrite.change {
             Change::PinNodes { countries, .. } => {
-                format!("kept in {}", explain::countries(countries, &world.lawbook, Timestamp::now()))
+                format!("kept in {}", explain::countries(countries, &world.lawbook, shared.now()))
             }
             Change::Take { name } => format!("given storage class {name}"),
         };

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::events::{self, Draft};
 use crate::api::v1alpha1::{DataFlow, DataFlowStatus, DataStore, DataStoreStatus, Reliance};
 use crate::engine::law::opinion::{DISCLAIMER, Legal};
@@ -31,7 +33,7 @@ pub fn tell(shared: &Shared, stores: &[(DataStore, DataStoreStatus)], flows: &[(
             || events::own("DataFlow", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
         let before = flow.status.clone().unwrap_or_default();
         let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
-        for (reason, warning, note) in changes(&world.lawbook, &subject) {
+        for (reason, warning, note) in changes(&world.lawbook, &subject, shared.now()) {
             send(Draft { regarding: about(), related: None, warning, action: "Reconcile", reason, note });
         }
         let ending = status.ends_within.as_ref().filter(|within| before.ends_within.as_ref() != Some(within));
@@ -48,7 +50,7 @@ pub fn tell(shared: &Shared, stores: &[(DataStore, DataStoreStatus)], flows: &[(
         let metadata = &store.metadata;
         let before = store.status.clone().unwrap_or_default();
         let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
-        for (reason, warning, note) in changes(&world.lawbook, &subject) {
+        for (reason, warning, note) in changes(&world.lawbook, &subject, shared.now()) {
             let regarding =
                 events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
             send(Draft { regarding, related: None, warning, action: "Reconcile", reason, note });
@@ -66,7 +68,7 @@ struct Subject<'a> {
 }
 
 /// What happened to the grounds of one object: reason, whether somebody should look at it, and the sentence.
-fn changes(lawbook: &Lawbook, subject: &Subject<'_>) -> Vec<(&'static str, bool, String)> {
+fn changes(lawbook: &Lawbook, subject: &Subject<'_>, at: Timestamp) -> Vec<(&'static str, bool, String)> {
     let names = |all: &[Reliance]| all.iter().map(|one| one.mechanism.clone()).collect::<BTreeSet<String>>();
     let (before, now) = (names(subject.before), names(subject.now));
     let mut all = Vec::new();
@@ -80,7 +82,7 @@ fn changes(lawbook: &Lawbook, subject: &Subject<'_>) -> Vec<(&'static str, bool,
     for gone in before.difference(&now) {
         let mechanism = lawbook.mechanism(gone);
         let by = mechanism.and_then(|one| one.ended.as_ref()?.by.clone()).map(|by| format!(" ({by})"));
-        let in_force = mechanism.is_some_and(|one| one.window.contains(jiff::Timestamp::now()));
+        let in_force = mechanism.is_some_and(|one| one.window.contains(at));
         let (reason, ended) =
             if in_force { ("BasisLost", "is no longer met") } else { ("MechanismEnded", "has ended") };
         let by = by.filter(|_| !in_force).unwrap_or_default();

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::configuration::{self, Address, Inputs};
 use super::{events, nodes, status, watch};
 use crate::index::Index;
-use crate::state::Shared;
+use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
 
 /// How the operator runs.
@@ -50,7 +50,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
     let client = Client::try_from(config).context("failed to set up the client")?;
     let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
-    let (shared, messages) = Shared::new(Index::new(catalogue));
+    let (shared, messages) = Shared::new(Index::new(catalogue), Clock::wall());
 
     let names = certificate_names(&options.address)?;
     let identity = tls::issue(&names, Timestamp::now(), CERTIFICATE_DAYS)?;

@@ -156,7 +156,12 @@ fn words_of_law(grounds: &[Reliance], obligations: &[Owed], relies_on: &[String]
 
 fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize, law: &str) -> Set {
     let checked = count(i64::try_from(checks).unwrap_or(i64::MAX), "check", "checks");
-    let first = || findings.first().map_or_else(String::new, |one| format!("; {}: {}", one.object, one.message));
+    let first = || {
+        findings.first().map_or_else(String::new, |one| {
+            let source = one.source.as_ref().map(|source| format!("; source: {source} ({DISCLAIMER})"));
+            format!("; {}: {}{}", one.object, one.message, source.unwrap_or_default())
+        })
+    };
     if violations > 0 {
         set(
             "Compliant",
@@ -213,7 +218,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         let mut failed = false;
         let mut next = None;
         if shared.synced() {
-            let now = Timestamp::now();
+            let now = shared.now();
             let plan = {
                 let index = shared.index();
                 let cover = Cover { declared: (*shared.enforced()).clone(), exempt: inputs.exempt() };
@@ -329,13 +334,14 @@ fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatu
     let metadata = &object.metadata;
     let regarding = events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
     let note = format!(
-        "{} and {} unproven now. [{}] {} {}: {}. To fix: {}",
+        "{} and {} unproven now. [{}] {} {}: {}{}. To fix: {}",
         count(status.violations, "breach", "breaches"),
         count(status.unproven, "place", "places"),
         finding.rule,
         finding.object,
         finding.field,
         finding.message,
+        finding.source.as_ref().map(|source| format!("; source: {source} ({DISCLAIMER})")).unwrap_or_default(),
         finding.remedy
     );
     let warning = finding.mode != Mode::Audit;

@@ -37,15 +37,23 @@ pub fn countries(set: &CountrySet, lawbook: &Lawbook, now: Timestamp) -> String 
     if set.is_full() || set.is_empty() || set.len() > CountrySet::FULL.len() / 2 {
         return set.to_string();
     }
-    let named = lawbook.blocs().find(|bloc| bloc.members(now) == set).filter(|_| set.len() >= NAMED_FROM);
-    if let Some(bloc) = named {
-        return format!("{} ({} countries)", bloc.code(), set.len());
+    // The largest bloc that lies in the set as a whole, and what is left beside it. Of two alike the first by code.
+    let inside =
+        lawbook.blocs().filter(|bloc| bloc.members(now).is_subset(set) && bloc.members(now).len() >= NAMED_FROM);
+    let bloc = inside.reduce(|best, one| if one.members(now).len() > best.members(now).len() { one } else { best });
+    let mut rest = *set;
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(bloc) = bloc.filter(|bloc| set.len() > FEW || bloc.members(now) == set) {
+        parts.push(format!("{} ({} countries)", bloc.code(), bloc.members(now).len()));
+        for member in bloc.members(now) {
+            rest.remove(member);
+        }
     }
-    if set.len() <= FEW {
-        return set.to_string();
+    parts.extend(rest.iter().take(FEW).map(|country| country.to_string()));
+    match rest.len().saturating_sub(FEW) {
+        0 => parts.join(", "),
+        more => format!("{} and {more} more", parts.join(", ")),
     }
-    let first: Vec<String> = set.iter().take(FEW).map(|country| country.to_string()).collect();
-    format!("{} and {} more", first.join(", "), set.len() - FEW)
 }
 
 /// How a placement could be made right: by being inside `allowed`, which is called `name`.

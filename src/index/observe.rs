@@ -125,11 +125,8 @@ fn told(object: &str, finding: &Finding) -> ObjectFinding {
         Some((policy, allows)) => format!("{message}; policy {policy} allows {allows}"),
         None => message,
     };
-    let message = match citation {
-        Some(citation) => format!("{message}; source: {citation}"),
-        None => message,
-    };
-    ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy }
+    let source = citation.map(|citation| citation.to_string());
+    ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy, source }
 }
 
 impl Index {

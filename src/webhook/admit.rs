@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::Timestamp;
 use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use super::review::{Asked, Content};
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events::Admission;
 use crate::engine::explain;
+use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding};
 use crate::index::Object;
@@ -190,7 +190,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
             return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
         }
     }
-    let mut judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
+    let mut judgement = interpret::judge(&shared.world(), request, shared.now())?;
     if !judgement.awaits {
         return Ok(judgement);
     }
@@ -203,7 +203,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
     while judgement.awaits
         && let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await
     {
-        judgement = interpret::judge(&shared.world(), request, Timestamp::now())?;
+        judgement = interpret::judge(&shared.world(), request, shared.now())?;
     }
     Ok(judgement)
 }
@@ -252,6 +252,9 @@ fn respond<'a>(
     if phase == Phase::Validate && response.allowed {
         let findings = judgement.verdict.findings.iter().filter(|finding| finding.mode != Mode::Audit);
         response.warnings = judgement.warnings.iter().cloned().chain(explain::lines(findings)).map(short).collect();
+        if judgement.verdict.speaks_of_law() && !response.warnings.is_empty() {
+            response.warnings.push(DISCLAIMER.to_owned());
+        }
     }
     (verdict, response)
 }
@@ -277,7 +280,11 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
         .iter()
         .map(|finding| Cause { reason: finding.rule, message: finding.message.clone(), field: finding.field.clone() })
         .collect();
-    Status { details: Some(Details { causes }), ..failed(403, "Forbidden", lines.join("\n")) }
+    let mut message = lines.join("\n");
+    if findings.iter().any(|finding| finding.citation.is_some()) {
+        message.push_str(&format!(" ({DISCLAIMER})"));
+    }
+    Status { details: Some(Details { causes }), ..failed(403, "Forbidden", message) }
 }
 
 /// The object in a sentence; one whose name the server still makes up is called by the start of it.

@@ -57,6 +57,9 @@ pub struct ObjectFinding {
     pub message: String,
     /// How to make it right.
     pub remedy: String,
+    /// Where the law is written that is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// Somebody who touches the data. Where it is established, who controls it in the end, and from where its people look at the

@@ -78,9 +78,15 @@ const JUDGED: &str = "the object was read and judged";
 #[test]
 fn a_store_tells_where_its_data_is_and_what_is_wrong() {
     let shared = shop();
-    let orders = settled(shared, &reference(OURS, "DataStore", "status-shop", "orders"), "Enforced", "Registered");
+    let mut orders = settled(shared, &reference(OURS, "DataStore", "status-shop", "orders"), "Enforced", "Registered");
+    // The law is the catalogue's, and changes with it; that it is told is not.
+    let owed = orders.as_object_mut().unwrap().remove("obligations").unwrap();
+    assert_eq!(owed[0]["rule"], "LAW-RIGHTS", "{owed}");
+    assert!(owed[0]["source"].as_str().unwrap().contains("GDPR Art. 12(3)"), "{owed}");
+    let holds_until = orders.as_object_mut().unwrap().remove("holdsUntil").unwrap();
+    assert!(holds_until.as_str().unwrap().ends_with('Z'), "{holds_until}");
     let message = "would process personal data of IT (DataStore status-shop/orders) in US; \
-                   policy law allows EEA (37 countries)";
+                   policy law allows EEA (37 countries), AD, AR, CH, FO, GB, GG, IL, IM, JE, NZ, UY";
     let second = "would process personal data of IT (DataStore status-shop/orders) in US; \
                   policy status-area allows EEA (37 countries)";
     let finding = |policy: &str, message: &str| {
@@ -100,6 +106,7 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
                 {"country": "US", "evidence": "Proven", "pods": 1, "claims": 0},
             ],
             "effectiveOrigins": [{"origin": "IT", "through": ["spec.origins"]}],
+            "legal": "Conditional",
             // Two policies find the same breach.
             "violations": 1,
             "unproven": 0,
@@ -144,14 +151,18 @@ fn a_store_tells_from_where_its_origins_came() {
 #[test]
 fn flows_and_policies_tell_what_becomes_of_them() {
     let shared = shop();
-    let flow = settled(shared, &reference(OURS, "DataFlow", "status-shop", "to-reports"), "Ready", "Judged");
-    let compliant =
-        said("Compliant", "True", "NoBreachFound", "no breach found in 1 check; relies on the declarations in spec");
+    let mut flow = settled(shared, &reference(OURS, "DataFlow", "status-shop", "to-reports"), "Ready", "Judged");
+    let history = flow.as_object_mut().unwrap().remove("history").unwrap();
+    assert_eq!(history[0]["mechanism"], "EEA", "{history}");
+    let message = "no breach found in 1 check; carried by EEA (engineering input, not legal advice)";
+    let compliant = said("Compliant", "True", "NoBreachFound", message);
+    let source = "Directive 95/46/EC Art. 1(2), 32(1); since 2018-05-25 Regulation (EU) 2016/679 Art. 1(3)";
     assert_eq!(
         flow,
         json!({
             "observedGeneration": 1, "from": "status-shop/orders", "to": "status-reports/reports",
-            "action": "Allow", "origins": "IT",
+            "action": "Allow", "origins": "IT", "legal": "Permitted", "ground": "EEA", "atRisk": false,
+            "grounds": [{"mechanism": "EEA", "law": "IT", "source": source}],
             "conditions": [
                 said("Ready", "True", "Judged", JUDGED),
                 said("Reconciling", "False", "Judged", ""),
@@ -185,11 +196,11 @@ fn kubectl_shows_what_matters_in_columns() {
         words.join(" ")
     };
     let stores = table("get dstore -n status-shop");
-    assert_eq!(line(&stores, "NAME"), "NAME ORIGINS COUNTRY COMPLIANT VIOLATIONS AGE");
-    assert_eq!(line(&stores, "orders"), "orders IT DE,US False 1");
+    assert_eq!(line(&stores, "NAME"), "NAME ORIGINS LEGAL COUNTRY COMPLIANT VIOLATIONS AGE");
+    assert_eq!(line(&stores, "orders"), "orders IT Conditional DE,US False 1");
     let flows = table("get dflow -n status-shop");
-    assert_eq!(line(&flows, "NAME"), "NAME FROM TO VERDICT AGE");
-    assert_eq!(line(&flows, "to-reports"), "to-reports status-shop/orders status-reports/reports Allow");
+    assert_eq!(line(&flows, "NAME"), "NAME FROM TO BASIS LEGAL VERDICT AGE");
+    assert_eq!(line(&flows, "to-reports"), "to-reports status-shop/orders status-reports/reports EEA Permitted Allow");
     let policies = table("get rpol");
     assert_eq!(line(&policies, "NAME"), "NAME MODE VIOLATIONS READY AGE");
     assert_eq!(line(&policies, "status-area"), "status-area Enforce 1 True");
@@ -262,7 +273,7 @@ fn a_store_in_a_system_namespace_is_told_that_it_is_not_enforced() {
             ["Ready", "True", "Judged"],
             ["Reconciling", "False", "Judged"],
             ["Stalled", "False", "Judged"],
-            ["Compliant", "True", "NothingToCheck"],
+            ["Compliant", "True", "NoBreachFound"],
             ["Enforced", "False", "SystemNamespace"],
         ]
     );
@@ -338,7 +349,11 @@ fn refusals_and_rewrites_are_told_to_the_store_and_to_the_owner() {
         plane.admin.patch(&deployment, &json!({"spec": {"replicas": 1}})).ok();
         let (reason, kind, sentence) = match namespace {
             "status-refused" => ("PlacementRefused", "Warning", "[RES-PLACE] spec.nodeSelector: would process"),
-            _ => ("PlacementRewritten", "Normal", " is kept in EEA (37 countries)"),
+            _ => (
+                "PlacementRewritten",
+                "Normal",
+                " is kept in EEA (37 countries), AD, AR, CH, FO, GB, GG, IL, IM, JE, NZ, UY",
+            ),
         };
         let store = event(shared, "DataStore", namespace, reason);
         let told_owner = event(shared, "ReplicaSet", &owner, reason);
