@@ -135,10 +135,9 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
     let Admission { kind, namespace, name, refused, judgement } = admission;
     let subject = admit::subject(kind, namespace, name, judgement.origin.generate_name.as_deref());
     let note = if *refused {
-        let mut first = explain::lines(judgement.verdict.refusals()).into_iter().next();
-        if let Some(line) = first.as_mut().filter(|_| judgement.verdict.refusals().any(|one| one.citation.is_some())) {
-            line.push_str(&format!(" ({DISCLAIMER})"));
-        }
+        let law = judgement.verdict.refusals().any(|finding| finding.citation.is_some());
+        let first = explain::lines(judgement.verdict.refusals()).into_iter().next();
+        let first = first.map(|line| if law { format!("{line} ({DISCLAIMER})") } else { line });
         let raced = || "what it depends on changed while it was being created; it will be tried again".to_owned();
         format!("{subject}: {}", first.unwrap_or_else(raced))
     } else {

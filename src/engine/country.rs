@@ -41,6 +41,11 @@ impl Country {
         }
     }
 
+    /// Whether ISO 3166-1 assigns the code. Only complements of sets hold codes of which it does not.
+    pub fn is_assigned(&self) -> bool {
+        Self::parse(self.as_str()).is_ok()
+    }
+
     /// The two letters.
     pub fn as_str(&self) -> &str {
         // Both bytes are ASCII capitals by construction.

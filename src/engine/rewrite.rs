@@ -32,7 +32,8 @@ pub fn pin(countries: &CountrySet, by: PinBy, nodes: &NodeMap) -> Pin {
         Some(values) => Pin { key: REGION_LABEL, values, countries: *countries },
         None => Pin {
             key: COUNTRY_LABEL,
-            values: countries.iter().map(|country| country.to_string()).collect(),
+            // A set that is "everywhere but" holds codes that no country has; no node is ever labelled with one.
+            values: countries.iter().filter(|country| country.is_assigned()).map(|one| one.to_string()).collect(),
             countries: *countries,
         },
     }

@@ -280,10 +280,8 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
         .iter()
         .map(|finding| Cause { reason: finding.rule, message: finding.message.clone(), field: finding.field.clone() })
         .collect();
-    let mut message = lines.join("\n");
-    if findings.iter().any(|finding| finding.citation.is_some()) {
-        message.push_str(&format!(" ({DISCLAIMER})"));
-    }
+    let law = findings.iter().any(|finding| finding.citation.is_some());
+    let message = if law { format!("{} ({DISCLAIMER})", lines.join("\n")) } else { lines.join("\n") };
     Status { details: Some(Details { causes }), ..failed(403, "Forbidden", message) }
 }
 
