@@ -1,6 +1,6 @@
 //! How "nodes in these countries only" is said in node labels.
 
-use super::country::CountrySet;
+use super::country::{Country, CountrySet};
 use super::node::{COUNTRY_LABEL, NodeMap, REGION_LABEL};
 use super::policy::PinBy;
 
@@ -33,7 +33,7 @@ pub fn pin(countries: &CountrySet, by: PinBy, nodes: &NodeMap) -> Pin {
         None => Pin {
             key: COUNTRY_LABEL,
             // A set that is "everywhere but" holds codes that no country has; no node is ever labelled with one.
-            values: countries.iter().filter(|country| country.is_assigned()).map(|one| one.to_string()).collect(),
+            values: countries.iter().filter(Country::is_assigned).map(|one| one.to_string()).collect(),
             countries: *countries,
         },
     }
