@@ -96,3 +96,34 @@ fn changes(lawbook: &Lawbook, subject: &Subject<'_>, at: Timestamp) -> Vec<(&'st
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relying(mechanism: &str, risks: &[&str]) -> Reliance {
+        Reliance {
+            mechanism: mechanism.into(),
+            law: "XX".into(),
+            source: "an act".into(),
+            at_risk: risks.iter().map(|risk| (*risk).to_owned()).collect(),
+        }
+    }
+
+    fn told(before: &[Reliance], now: &[Reliance], legal: Legal) -> Vec<(&'static str, bool)> {
+        let subject = Subject { before, now, legal: Some(legal) };
+        let all = changes(&Lawbook::default(), &subject, Timestamp::UNIX_EPOCH);
+        assert!(all.iter().all(|(_, _, note)| note.matches(DISCLAIMER).count() == 1), "{all:?}");
+        all.into_iter().map(|(reason, warning, _)| (reason, warning)).collect()
+    }
+
+    #[test]
+    fn what_changes_is_told_and_what_does_not_is_not() {
+        let (a, b, risky) = (relying("a", &[]), relying("b", &[]), relying("a", &["an appeal"]));
+        assert_eq!(told(&[a.clone()], &[a.clone()], Legal::Permitted), []);
+        assert_eq!(told(&[a.clone()], &[b], Legal::Permitted), [("MechanismEnded", false)]);
+        assert_eq!(told(&[a.clone()], &[], Legal::Prohibited), [("MechanismEnded", true)]);
+        assert_eq!(told(&[a], std::slice::from_ref(&risky), Legal::Permitted), [("MechanismAtRisk", true)]);
+        assert_eq!(told(std::slice::from_ref(&risky), std::slice::from_ref(&risky), Legal::Permitted), []);
+    }
+}

@@ -7,6 +7,7 @@ mod cases;
 mod catalogue;
 mod law_properties;
 mod overlay;
+mod past;
 mod properties;
 
 use std::collections::BTreeSet;

@@ -79,7 +79,12 @@ pub struct TransferMechanismSpec {
     /// How it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<MechanismEnd>,
-    /// What it demands: a condition from the closed list. None: nothing beyond its dates and places.
+    /// What it demands: a condition from a closed list. None: nothing beyond its dates and places. A condition is an object
+    /// whose tests must all hold: `certified`, `instrument`, `groupRules`, `assessment`, `filing`, `subjectCount`,
+    /// `dataScope`, `partyScope`, `consent`, `necessity`, `notice`, `destination`, `provenance`, `dealing`, `relationship`,
+    /// `registerScreened`, `message`, `purpose`, `handling`; they nest by `allOf`, `anyOf` and `not`. `from` and `until`
+    /// say on which days it is asked, `onFailure` what its failure means (`GroundFails`, `ObligationOnly`, `Unsettled`),
+    /// `says` how it reads. `domicile catalogue` shows every built-in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "condition")]
     pub when: Option<Value>,
