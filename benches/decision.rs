@@ -232,16 +232,8 @@ fn law(world: &World, now: Timestamp) -> Outcome<()> {
     let problem = |problems: Vec<read::Problem>| format!("{problems:?}");
     let blocs: Vec<_> =
         builtin.blocs.iter().map(|one| read::bloc(&one.spec).map_err(problem)).collect::<Result<_, _>>()?;
-    let jurisdictions: Vec<_> = builtin
-        .jurisdictions
-        .iter()
-        .map(|one| read::jurisdiction(&one.spec).map(Arc::new).map_err(problem))
-        .collect::<Result<_, _>>()?;
-    let mechanisms: Vec<_> = builtin
-        .mechanisms
-        .iter()
-        .map(|one| read::mechanism(&one.name_any(), &one.spec).map(Arc::new).map_err(problem))
-        .collect::<Result<_, _>>()?;
+    let jurisdictions: Vec<_> = builtin.jurisdictions.into_iter().map(|(_, law)| law).collect();
+    let mechanisms: Vec<_> = builtin.mechanisms.into_iter().map(|(_, mechanism)| mechanism).collect();
     let lawbook = &world.lawbook;
     let letters = || 'A'..='Z';
     let countries: Vec<Country> = letters()

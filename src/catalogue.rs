@@ -1,9 +1,15 @@
 //! The built-in catalogue: manifests of our own kinds, embedded in the binary. Knowledge is data: no country, region or
 //! field path is named in Rust code.
 
+use std::sync::Arc;
+
 use include_dir::{Dir, include_dir};
+use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::engine::law;
+use crate::interpret::read::{self, Problem};
 
 use crate::api::v1alpha1::{Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism};
 
@@ -14,16 +20,16 @@ static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
 pub struct Catalogue {
     /// Blocs.
     pub blocs: Vec<Bloc>,
-    /// Jurisdictions.
-    pub jurisdictions: Vec<Jurisdiction>,
+    /// Jurisdictions by name, in the engine's terms: their manifests are many times as large.
+    pub jurisdictions: Vec<(String, Arc<law::jurisdiction::Jurisdiction>)>,
     /// Locations.
     pub locations: Vec<Location>,
     /// Providers.
     pub providers: Vec<Provider>,
     /// Policies.
     pub policies: Vec<ResidencyPolicy>,
-    /// Transfer mechanisms.
-    pub mechanisms: Vec<TransferMechanism>,
+    /// Transfer mechanisms by name, in the engine's terms.
+    pub mechanisms: Vec<(String, Arc<law::mechanism::Mechanism>)>,
 }
 
 /// A manifest that is not what it should be. The built-in ones are tested, so that this can only be seen while one is
@@ -66,6 +72,10 @@ pub fn files() -> Vec<(&'static str, &'static str)> {
     files
 }
 
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(|one| format!("{}: {}", one.field, one.message)).collect::<Vec<_>>().join("; ")
+}
+
 /// Reads the catalogue.
 ///
 /// # Errors
@@ -83,11 +93,20 @@ pub fn load() -> Result<Catalogue, CatalogueError> {
             let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
             match kind.as_str() {
                 "Bloc" => catalogue.blocs.push(read(document).map_err(unreadable)?),
-                "Jurisdiction" => catalogue.jurisdictions.push(read(document).map_err(unreadable)?),
+                "Jurisdiction" => {
+                    let object: Jurisdiction = read(document).map_err(unreadable)?;
+                    let law = read::jurisdiction(&object.spec).map_err(|problems| unreadable(told(&problems)))?;
+                    catalogue.jurisdictions.push((object.name_any(), Arc::new(law)));
+                }
                 "Location" => catalogue.locations.push(read(document).map_err(unreadable)?),
                 "Provider" => catalogue.providers.push(read(document).map_err(unreadable)?),
                 "ResidencyPolicy" => catalogue.policies.push(read(document).map_err(unreadable)?),
-                "TransferMechanism" => catalogue.mechanisms.push(read(document).map_err(unreadable)?),
+                "TransferMechanism" => {
+                    let object: TransferMechanism = read(document).map_err(unreadable)?;
+                    let name = object.name_any();
+                    let law = read::mechanism(&name, &object.spec).map_err(|problems| unreadable(told(&problems)))?;
+                    catalogue.mechanisms.push((name, Arc::new(law)));
+                }
                 _ => return Err(CatalogueError::UnknownKind { file: file.to_owned(), kind }),
             }
         }

@@ -134,24 +134,11 @@ struct BuiltinLaw {
 }
 
 impl BuiltinLaw {
-    /// Reads the law out of the catalogue, which then holds it no more. What cannot be read is left out; the tests see to
-    /// it that there is nothing of the kind.
-    fn read(catalogue: &mut Catalogue) -> Self {
-        let jurisdictions = std::mem::take(&mut catalogue.jurisdictions);
-        let mechanisms = std::mem::take(&mut catalogue.mechanisms);
+    /// Takes the law out of the catalogue.
+    fn take(catalogue: &mut Catalogue) -> Self {
         Self {
-            jurisdictions: jurisdictions
-                .into_iter()
-                .filter_map(|one| Some((one.name_any(), Arc::new(read::jurisdiction(&one.spec).ok()?))))
-                .collect(),
-            mechanisms: mechanisms
-                .into_iter()
-                .filter_map(|one| {
-                    let name = one.name_any();
-                    let read = read::mechanism(&name, &one.spec).ok()?;
-                    Some((name, Arc::new(read)))
-                })
-                .collect(),
+            jurisdictions: std::mem::take(&mut catalogue.jurisdictions).into_iter().collect(),
+            mechanisms: std::mem::take(&mut catalogue.mechanisms).into_iter().collect(),
         }
     }
 }
@@ -210,7 +197,7 @@ pub struct Index {
 impl Index {
     /// An index that knows the built-in catalogue and nothing else.
     pub fn new(mut builtin: Catalogue) -> Self {
-        let builtin_law = BuiltinLaw::read(&mut builtin);
+        let builtin_law = BuiltinLaw::take(&mut builtin);
         Self {
             builtin,
             builtin_law,

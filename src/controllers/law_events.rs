@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn what_changes_is_told_and_what_does_not_is_not() {
-        let (a, b, risky) = (relying("a", &[]), relying("b", &[]), relying("a", &["an appeal"]));
-        assert_eq!(told(&[a.clone()], &[a.clone()], Legal::Permitted), []);
-        assert_eq!(told(&[a.clone()], &[b], Legal::Permitted), [("MechanismEnded", false)]);
-        assert_eq!(told(&[a.clone()], &[], Legal::Prohibited), [("MechanismEnded", true)]);
-        assert_eq!(told(&[a], std::slice::from_ref(&risky), Legal::Permitted), [("MechanismAtRisk", true)]);
-        assert_eq!(told(std::slice::from_ref(&risky), std::slice::from_ref(&risky), Legal::Permitted), []);
+        let (a, b, risky) = ([relying("a", &[])], [relying("b", &[])], [relying("a", &["an appeal"])]);
+        assert_eq!(told(&a, &a, Legal::Permitted), []);
+        assert_eq!(told(&a, &b, Legal::Permitted), [("MechanismEnded", false)]);
+        assert_eq!(told(&a, &[], Legal::Prohibited), [("MechanismEnded", true)]);
+        assert_eq!(told(&a, &risky, Legal::Permitted), [("MechanismAtRisk", true)]);
+        assert_eq!(told(&risky, &risky, Legal::Permitted), []);
     }
 }

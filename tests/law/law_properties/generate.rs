@@ -141,19 +141,11 @@ impl Parts {
 /// The built-in law.
 pub static BUILTIN: LazyLock<(Parts, Lawbook, Words)> = LazyLock::new(|| {
     use domicile::interpret::read;
-    use kube::ResourceExt;
     let builtin = crate::builtin();
-    let mechanism = |one: &domicile::api::v1alpha1::TransferMechanism| {
-        Arc::new(read::mechanism(&one.name_any(), &one.spec).unwrap())
-    };
     let parts = Parts {
         blocs: builtin.blocs.iter().map(|one| read::bloc(&one.spec).unwrap()).collect(),
-        jurisdictions: builtin
-            .jurisdictions
-            .iter()
-            .map(|one| Arc::new(read::jurisdiction(&one.spec).unwrap()))
-            .collect(),
-        mechanisms: builtin.mechanisms.iter().map(mechanism).collect(),
+        jurisdictions: builtin.jurisdictions.into_iter().map(|(_, law)| law).collect(),
+        mechanisms: builtin.mechanisms.into_iter().map(|(_, mechanism)| mechanism).collect(),
     };
     let lawbook = parts.lawbook();
     let words = Words::of(&lawbook);
