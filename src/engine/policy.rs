@@ -216,9 +216,11 @@ impl<'a> Law<'a> {
         carried
     }
 
-    /// Where the declarations that come with data let it be beyond that.
-    fn carried(&self, data: &Data) -> CountrySet {
-        data.carriers.iter().fold(CountrySet::EMPTY, |all, one| all.union(&self.carrier(one).places))
+    /// Where the declarations that come with data let it be beyond that, as far as they are about what `concerns` says:
+    /// what carries data of one origin says nothing of another's.
+    fn carried(&self, data: &Data, concerns: impl Fn(&Matter) -> bool) -> CountrySet {
+        let carriers = data.carriers.iter().filter(|matter| concerns(matter));
+        carriers.fold(CountrySet::EMPTY, |all, one| all.union(&self.carrier(one).places))
     }
 }
 
@@ -281,24 +283,24 @@ impl Resolved {
         if !data.origins.intersects(&self.covers) {
             return None;
         }
-        let carried = if *lawful { law.carried(data) } else { CountrySet::EMPTY };
-        let fixed = fixed.union(&carried);
         let mut allowed: Option<CountrySet> = None;
         let mut and = |named: CountrySet| {
             allowed = Some(allowed.map_or(named, |before: CountrySet| before.intersection(&named)));
         };
         for origin in &data.origins.intersection(&self.covers) {
-            let mut named = fixed;
+            let mut named = *fixed;
             if *own {
                 named.insert(origin);
             }
             if *lawful {
-                named = named.union(&law.reach(origin).0);
+                let carried = law.carried(data, |matter| matter.answers_for(origin));
+                named = named.union(&law.reach(origin).0).union(&carried);
             }
             and(named);
         }
         for region in data.regions.iter().filter(|_| *lawful) {
-            and(fixed.union(&reach_of_region(region, law.lawbook, law.now).0));
+            let carried = law.carried(data, |matter| matter.regions.contains(region));
+            and(fixed.union(&reach_of_region(region, law.lawbook, law.now).0).union(&carried));
         }
         allowed
     }

@@ -143,6 +143,16 @@ pub struct Matter {
 }
 
 impl Matter {
+    /// Whether what this declares is an answer for data of an origin. A store answers for what it holds of itself; what
+    /// flowed into it is for the flow to answer.
+    pub fn answers_for(&self, origin: Country) -> bool {
+        if self.is_store {
+            self.collected_in.contains(origin) || self.subjects_in.contains(origin)
+        } else {
+            self.origins.contains(origin)
+        }
+    }
+
     /// Nothing is declared but whose data it is.
     pub fn of(via: Source, origins: CountrySet) -> Self {
         Self {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jurisdiction::Trigger;
-use super::matter::{Matter, Transfer};
+use super::matter::{Matter, Transfer, TransferKind};
 use super::mechanism::GroundKind;
 use super::source::{Authority, Citation};
 use crate::engine::country::{Country, CountrySet};
@@ -174,8 +174,12 @@ impl<'a> Question<'a> {
         self.matter.transfers.iter().filter(|transfer| is_known(transfer)).flat_map(move |transfer| {
             let places: Vec<Country> = transfer.places.countries.iter().collect();
             self.laws.iter().flat_map(move |law| {
+                // That data rests here which flowed in from elsewhere was a transfer by the flow.
+                let by_origin = matches!(law.because, Trigger::CollectedIn | Trigger::SubjectsIn);
+                let flowed_in =
+                    by_origin && transfer.kind == TransferKind::Residence && !self.matter.answers_for(law.country);
                 // A place known as a country is not known to be in one of its parts.
-                let abroad = move |place: &Country| *place != law.country || law.region.is_some();
+                let abroad = move |place: &Country| !flowed_in && (*place != law.country || law.region.is_some());
                 places.clone().into_iter().filter(abroad).map(move |place| Crossing { law, transfer, place })
             })
         })
