@@ -12,7 +12,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, ValidationDirective};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -308,7 +308,12 @@ where
     };
     let replace = AddOperation { path: PointerBuf::from_tokens(["status"]), value };
     let patch = Patch::<()>::Json(json_patch::Patch(vec![PatchOperation::Add(replace)]));
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    // The schema still holds; what is left out is only the search for fields that it does not know.
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        field_validation: Some(ValidationDirective::Ignore),
+        ..PatchParams::default()
+    };
     match api.patch_status(name, &params, &patch).await {
         Ok(_) => true,
         Err(kube::Error::Api(status)) if status.is_not_found() => {
