@@ -37,21 +37,21 @@ fn parties(specs: &[PartySpec]) -> Vec<Party> {
     specs.iter().enumerate().map(one).collect()
 }
 
-/// Whether somebody is one of the exporter's own legal entities.
-fn is_own(party: &Party, exporters: &[Party]) -> bool {
-    let controllers = exporters.iter().filter(|one| one.role <= Role::JointController);
-    party.role <= Role::JointController && exporters.iter().any(|one| one.field == party.field)
-        || party.legal_entity.is_some() && controllers.into_iter().any(|one| one.legal_entity == party.legal_entity)
+/// Whether a party is the exporter itself: the controller among its own parties, or one of the same legal entity.
+fn is_own(party: &Party, exporters: &[Party], among_them: bool) -> bool {
+    let mut controllers = exporters.iter().filter(|one| one.role <= Role::JointController);
+    among_them && party.role == Role::Controller
+        || party.legal_entity.is_some() && controllers.any(|one| one.legal_entity == party.legal_entity)
 }
 
 /// A transfer for each party that looks in from another country than where it holds the data.
-fn access(party: &Party, exporters: &[Party]) -> Option<Transfer> {
+fn access(party: &Party, exporters: &[Party], among_them: bool) -> Option<Transfer> {
     (!party.access_from.is_empty()).then(|| Transfer {
         kind: TransferKind::Access,
         field: format!("{}.accessFrom", party.field),
         places: Places::known(party.access_from),
         importer: Some(party.clone()),
-        same_entity: is_own(party, exporters),
+        same_entity: is_own(party, exporters, among_them),
     })
 }
 
@@ -72,11 +72,11 @@ pub fn of_store(spec: &DataStoreSpec, data: &Data) -> Matter {
     regions.dedup();
     let parties = parties(&spec.parties);
     let residence = country(spec.residence.as_ref().map(|residence| &residence.country));
-    let mut transfers: Vec<Transfer> = parties.iter().filter_map(|party| access(party, &parties)).collect();
+    let mut transfers: Vec<Transfer> = parties.iter().filter_map(|party| access(party, &parties, true)).collect();
     // Who runs the place is only a question where the owner begins to answer it; else its place is judged as a place.
     if let Some(place) = residence.filter(|_| !(parties.is_empty() && spec.bases.is_empty())) {
         let importer = holder(&parties).cloned();
-        let same_entity = importer.as_ref().is_some_and(|importer| is_own(importer, &parties));
+        let same_entity = importer.as_ref().is_some_and(|importer| is_own(importer, &parties, true));
         transfers.push(Transfer {
             kind: TransferKind::Residence,
             field: "spec.residence.country".to_owned(),
@@ -124,13 +124,16 @@ pub fn of_flow(
     let own = parties(&spec.parties);
     let exporters = if own.is_empty() { from.map(|store| store.parties.clone()).unwrap_or_default() } else { own };
     let collection = spec.from.collection.as_ref();
-    let mut transfers: Vec<Transfer> =
-        exporters.iter().filter(|_| !spec.parties.is_empty()).filter_map(|party| access(party, &exporters)).collect();
+    let mut transfers: Vec<Transfer> = exporters
+        .iter()
+        .filter(|_| !spec.parties.is_empty())
+        .filter_map(|party| access(party, &exporters, true))
+        .collect();
     if let Some(recipient) = &spec.to.recipient {
         let field = "spec.to.recipient".to_owned();
         let importer = party(field, Role::Recipient, Some(&recipient.name), &recipient.facts);
-        transfers.extend(access(&importer, &exporters));
-        let same_entity = is_own(&importer, &exporters);
+        transfers.extend(access(&importer, &exporters, false));
+        let same_entity = is_own(&importer, &exporters, false);
         transfers.push(Transfer {
             kind: TransferKind::Delivery,
             field: "spec.to.recipient.place".to_owned(),
@@ -143,7 +146,7 @@ pub fn of_flow(
         && let Some(place) = target.residence
     {
         let importer = holder(&target.parties).cloned();
-        let same_entity = importer.as_ref().is_some_and(|importer| is_own(importer, &exporters));
+        let same_entity = importer.as_ref().is_some_and(|importer| is_own(importer, &exporters, false));
         transfers.push(Transfer {
             kind: TransferKind::Delivery,
             field: "spec.to.dataStore".to_owned(),

@@ -16,7 +16,7 @@ use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
 use crate::engine::facts::{Act, Facts, Flexibility, Placement, Stake};
 use crate::engine::law::claims::Basis;
-use crate::engine::law::matter::{Matter, Party};
+use crate::engine::law::matter::{Matter, Party, Role};
 use crate::engine::place::Places;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding, Verdict};
@@ -187,7 +187,8 @@ pub fn flow_facts(spec: &DataFlowSpec, recipient: Option<Places>, data: Data, ma
     if let Some(places) = recipient {
         let delivery = fixed(Act::Transfer, "spec.to.recipient.place", &data, CountrySet::EMPTY);
         placements.push(Placement { places, ..delivery });
-        let importers: Vec<Party> = matter.transfers.iter().filter_map(|one| one.importer.clone()).take(1).collect();
+        let importers = matter.transfers.iter().filter_map(|one| one.importer.clone());
+        let importers: Vec<Party> = importers.filter(|party| party.role == Role::Recipient).take(1).collect();
         placements.extend(looked_at(&importers, &data));
     }
     placements.extend(looked_at(&matter.parties, &data).filter(|_| !spec.parties.is_empty()));
