@@ -85,7 +85,7 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
     }
     verdict.findings.extend(rules::contradiction(facts, &verdict.rewrites));
     for stake in &facts.matters {
-        before_the_law(stake, lawbook, policies, now, &mut verdict);
+        before_the_law(stake, policies, &law, &mut verdict);
     }
     if verdict.refusals().next().is_some() {
         verdict.action = Action::Refuse;
@@ -97,7 +97,8 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
 }
 
 /// What the law says of a store or flow, and what the policies make of it.
-fn before_the_law(stake: &Stake, lawbook: &Lawbook, policies: &Policies, now: Timestamp, verdict: &mut Verdict) {
+fn before_the_law(stake: &Stake, policies: &Policies, law: &Law<'_>, verdict: &mut Verdict) {
+    let (lawbook, now) = (law.lawbook, law.now);
     let matter: &Matter = &stake.matter;
     let opinion = opinion(matter, lawbook, now);
     let field = |field: &str| stake.field.clone().unwrap_or_else(|| field.to_owned());
@@ -108,8 +109,7 @@ fn before_the_law(stake: &Stake, lawbook: &Lawbook, policies: &Policies, now: Ti
     };
     verdict.legal = verdict.legal.max(Some(opinion.legal));
     verdict.holds_until = sooner(verdict.holds_until, opinion.until);
-    let covering: Vec<&Policy> =
-        policies.iter().filter(|policy| policy.covers(&matter.origins, &matter.categories, lawbook, now)).collect();
+    let covering: Vec<&Policy> = policies.asking(&matter.origins, &matter.categories, law).collect();
     for outcome in &opinion.outcomes {
         let finding = |policy: &Policy| Finding {
             rule: outcome.rule,

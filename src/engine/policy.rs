@@ -150,10 +150,12 @@ impl Policy {
         Resolved::new(self, lawbook, now).allowed(self, act, data, &Law::new(lawbook, now, None))
     }
 
-    /// Whether the policy covers data of these origins and categories at `now`. Data of unknown origin is covered.
-    pub fn covers(&self, origins: &CountrySet, categories: &[String], lawbook: &Lawbook, now: Timestamp) -> bool {
-        let known = origins.is_empty() || origins.intersects(&covered(self, lawbook, now));
-        known && self.covers_categories(categories)
+    /// Whether the policy asks anything of stores and flows beside where they are.
+    fn asks(&self) -> bool {
+        !self.checks.is_empty()
+            || self.accepted_grounds.is_some()
+            || self.minimum_confidence.is_some()
+            || !self.refuse_controlled_from.is_empty()
     }
 }
 
@@ -352,6 +354,29 @@ impl Policies {
     /// The law as these policies read it, for one decision.
     pub fn law<'a>(&'a self, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
         Law::new(lawbook, now, self.ahead(lawbook, now))
+    }
+
+    /// The policies that ask something of stores and flows with data of these origins and categories. Data of unknown
+    /// origin is covered by all.
+    pub fn asking<'a>(
+        &'a self,
+        origins: &'a CountrySet,
+        categories: &'a [String],
+        law: &'a Law<'_>,
+    ) -> impl Iterator<Item = &'a Policy> {
+        let asking = self.list.iter().enumerate().filter(|(_, policy)| policy.asks());
+        asking
+            .map(move |(position, policy)| {
+                let covers = match law.ahead {
+                    Some(prepared) => prepared.resolved[position].covers,
+                    None => covered(policy, law.lawbook, law.now),
+                };
+                (policy, covers)
+            })
+            .filter(move |(policy, covers)| {
+                (origins.is_empty() || origins.intersects(covers)) && policy.covers_categories(categories)
+            })
+            .map(|(policy, _)| policy)
     }
 
     /// The first instant at which time alone may change what any policy allows for data.
