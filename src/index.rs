@@ -496,9 +496,4 @@ impl Index {
     pub fn world(&self) -> Arc<World> {
         self.world.clone()
     }
-
-    /// The next instant at which time alone changes the snapshot or a verdict.
-    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.world.lawbook.next_change(now).into_iter().chain(self.world.valid_until).min()
-    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::events::{self, Draft};
 use crate::api::v1alpha1::{DataFlow, DataFlowStatus, DataStore, DataStoreStatus, Reliance};
@@ -27,38 +28,41 @@ pub fn tell(shared: &Shared, stores: &[(DataStore, DataStoreStatus)], flows: &[(
             left_out += 1;
         }
     };
+    let draft = |kind, metadata: &ObjectMeta, (reason, warning, note)| {
+        let regarding = events::own(kind, metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
+        Draft { regarding, related: None, warning, action: "Reconcile", reason, note }
+    };
     for (flow, status) in flows {
-        let metadata = &flow.metadata;
-        let about =
-            || events::own("DataFlow", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
-        let before = flow.status.clone().unwrap_or_default();
-        let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
-        for (reason, warning, note) in changes(&world.lawbook, &subject, shared.now()) {
-            send(Draft { regarding: about(), related: None, warning, action: "Reconcile", reason, note });
-        }
-        let ending = status.ends_within.as_ref().filter(|within| before.ends_within.as_ref() != Some(within));
-        if let Some(within) = ending.filter(|_| !status.grounds.is_empty()) {
-            let note = format!(
-                "{} ends within {within}; add a basis that can carry the flow then ({DISCLAIMER})",
-                status.ground.as_deref().unwrap_or_default()
-            );
-            let reason = "MechanismEnding";
-            send(Draft { regarding: about(), related: None, warning: true, action: "Reconcile", reason, note });
+        let before = flow.status.as_ref();
+        let grounds = before.map(|before| before.grounds.as_slice()).unwrap_or_default();
+        let subject = Subject { before: grounds, now: &status.grounds, legal: status.legal };
+        let told = changes(&world.lawbook, &subject, shared.now()).into_iter().chain(ending(before, status));
+        for told in told {
+            send(draft("DataFlow", &flow.metadata, told));
         }
     }
     for (store, status) in stores {
-        let metadata = &store.metadata;
-        let before = store.status.clone().unwrap_or_default();
-        let subject = Subject { before: &before.grounds, now: &status.grounds, legal: status.legal };
-        for (reason, warning, note) in changes(&world.lawbook, &subject, shared.now()) {
-            let regarding =
-                events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());
-            send(Draft { regarding, related: None, warning, action: "Reconcile", reason, note });
+        let grounds = store.status.as_ref().map(|before| before.grounds.as_slice()).unwrap_or_default();
+        let subject = Subject { before: grounds, now: &status.grounds, legal: status.legal };
+        for told in changes(&world.lawbook, &subject, shared.now()) {
+            send(draft("DataStore", &store.metadata, told));
         }
     }
     if left_out > 0 {
         tracing::warn!(left_out, "more changes of the law than Events were written; every status has them");
     }
+}
+
+/// Reason, whether somebody should look at it, and the sentence.
+type Told = (&'static str, bool, String);
+
+/// That what carries a flow ends soon, when the next lead time has begun.
+fn ending(before: Option<&DataFlowStatus>, status: &DataFlowStatus) -> Option<Told> {
+    let known = before.and_then(|before| before.ends_within.as_ref());
+    let within = status.ends_within.as_ref().filter(|within| known != Some(within) && !status.grounds.is_empty())?;
+    let ground = status.ground.as_deref().unwrap_or_default();
+    let note = format!("{ground} ends within {within}; add a basis that can carry the flow then ({DISCLAIMER})");
+    Some(("MechanismEnding", true, note))
 }
 
 struct Subject<'a> {
@@ -67,8 +71,8 @@ struct Subject<'a> {
     legal: Option<Legal>,
 }
 
-/// What happened to the grounds of one object: reason, whether somebody should look at it, and the sentence.
-fn changes(lawbook: &Lawbook, subject: &Subject<'_>, at: Timestamp) -> Vec<(&'static str, bool, String)> {
+/// What happened to the grounds of one object.
+fn changes(lawbook: &Lawbook, subject: &Subject<'_>, at: Timestamp) -> Vec<Told> {
     let names = |all: &[Reliance]| all.iter().map(|one| one.mechanism.clone()).collect::<BTreeSet<String>>();
     let (before, now) = (names(subject.before), names(subject.now));
     let mut all = Vec::new();

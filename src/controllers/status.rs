@@ -12,7 +12,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{Patch, PatchParams, ValidationDirective};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -251,15 +251,13 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
 
 /// Writes what has changed (client); false if something has to be tried again.
 async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
-    // Enough to keep the API server busy, few enough to leave it room for everybody else.
-    const AT_ONCE: usize = 16;
     let Plan { stores, flows, policies, until: _ } = plan;
     law_events::tell(shared, &stores, &flows);
     let mut done = true;
     for (object, status) in &stores {
         tell_of_breaches(shared, object, status);
     }
-    let written = stores.into_iter().map(|(object, status)| async move {
+    let stores = stores.into_iter().map(|(object, status)| async move {
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let api: Api<DataStore> = Api::namespaced(client.clone(), &key.0);
         let written = write(&api, shared, Kind::DataStore, &key.0, &key.1, &status).await;
@@ -268,11 +266,8 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
         }
         written
     });
-    let mut written = futures::stream::iter(written).buffer_unordered(AT_ONCE);
-    while let Some(one) = written.next().await {
-        done &= one;
-    }
-    let written = flows.into_iter().map(|(object, status)| async move {
+    done &= all(stores).await;
+    let flows = flows.into_iter().map(|(object, status)| async move {
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let api: Api<DataFlow> = Api::namespaced(client.clone(), &key.0);
         let written = write(&api, shared, Kind::DataFlow, &key.0, &key.1, &status).await;
@@ -281,10 +276,7 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
         }
         written
     });
-    let mut written = futures::stream::iter(written).buffer_unordered(AT_ONCE);
-    while let Some(one) = written.next().await {
-        done &= one;
-    }
+    done &= all(flows).await;
     for (object, status) in policies {
         let api: Api<ResidencyPolicy> = Api::all(client.clone());
         done &= write(&api, shared, Kind::ResidencyPolicy, "", &object.name_any(), &status).await;
@@ -292,13 +284,19 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
     done
 }
 
+/// Carries out writes side by side; whether all of them are done.
+async fn all(writes: impl Iterator<Item: Future<Output = bool>>) -> bool {
+    // Enough to keep the API server busy, few enough to leave it room for everybody else.
+    const AT_ONCE: usize = 16;
+    futures::stream::iter(writes).buffer_unordered(AT_ONCE).fold(true, async |done, one| done && one).await
+}
+
 async fn write<K, S>(api: &Api<K>, shared: &Shared, kind: Kind, namespace: &str, name: &str, status: &S) -> bool
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Debug + Clone,
     S: Serialize + Debug,
 {
-    // The status is the operator's alone, so that it is replaced as a whole: when a law ends thousands are written, and
-    // merging field by field costs the API server several times as much.
+    // The status is the operator's alone, so that it is replaced as a whole.
     let value = match serde_json::to_value(status) {
         Ok(value) => value,
         Err(error) => {
@@ -308,12 +306,7 @@ where
     };
     let replace = AddOperation { path: PointerBuf::from_tokens(["status"]), value };
     let patch = Patch::<()>::Json(json_patch::Patch(vec![PatchOperation::Add(replace)]));
-    // The schema still holds; what is left out is only the search for fields that it does not know.
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        field_validation: Some(ValidationDirective::Ignore),
-        ..PatchParams::default()
-    };
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match api.patch_status(name, &params, &patch).await {
         Ok(_) => true,
         Err(kube::Error::Api(status)) if status.is_not_found() => {

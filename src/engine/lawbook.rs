@@ -187,11 +187,12 @@ impl Lawbook {
             ..Self::default()
         };
         lawbook.bloc_laws = lawbook.jurisdictions().filter(|law| law.is_bloc).map(|law| law.code.clone()).collect();
-        lawbook.find_changes();
+        lawbook.work_out();
         lawbook
     }
 
-    fn find_changes(&mut self) {
+    /// What is derived of the law: mechanisms by role, and the instants at which anything changes.
+    fn work_out(&mut self) {
         let ever = |reach: &Reach| {
             if reach.anywhere {
                 return CountrySet::FULL;
@@ -389,11 +390,10 @@ impl Lawbook {
             if !foreseen.unwrap_or(ended) {
                 mechanism.window.until = None;
                 mechanism.ended = None;
-                mechanism.replaced_by = None;
             }
             mechanism.risks.retain(|risk| risk.window.from.is_none_or(|from| from <= instant));
         }
-        known.find_changes();
+        known.work_out();
         known
     }
 
@@ -404,7 +404,7 @@ impl Lawbook {
         if let Some(mechanism) = changed.mechanisms.get_mut(name) {
             Arc::make_mut(mechanism).window.until = Some(until);
         }
-        changed.find_changes();
+        changed.work_out();
         changed
     }
 }

@@ -183,7 +183,9 @@ impl Index {
                 }
             }
         }
-        let mut observed = Observed::default();
+        // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
+        let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
+        let mut observed = Observed { until, ..Observed::default() };
         for (name, state) in &self.stores {
             let mut tally = tallies.remove(name).unwrap_or_default();
             if let Some(verdict) = self.judge_declared(name, &world, now) {

@@ -267,8 +267,11 @@ fn unknown_codes(spec: &TransferMechanismSpec, world: &World) -> (Vec<Problem>, 
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for (field, codes) in [("from", &spec.from), ("to", &spec.to), ("except", &spec.except)] {
         for (at, code) in codes.iter().enumerate() {
-            let region = code.contains('-') && Country::parse(code.get(..2).unwrap_or_default()).is_ok();
-            if code == "*" || region || Country::parse(code).is_ok() || world.lawbook.bloc(code).is_some() {
+            if code == "*"
+                || read::is_region(code)
+                || Country::parse(code).is_ok()
+                || world.lawbook.bloc(code).is_some()
+            {
                 continue;
             }
             let field = format!("spec.{field}[{at}]");

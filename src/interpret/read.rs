@@ -19,7 +19,7 @@ use crate::api::v1alpha1::{
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::{Driver, Names, Parameter, Provider, Says};
-pub use law::{citation, jurisdiction, mechanism};
+pub use law::{citation, is_region, jurisdiction, mechanism};
 
 use crate::engine::law::claims::{Basis, Claims};
 use crate::engine::law::source::Confidence;

@@ -81,3 +81,25 @@ fn people_are_told_before_the_end_of_what_carries_a_flow() {
     index.refresh(at("2029-12-24T23:59:59Z"));
     assert_eq!(index.observe(at("2029-12-24T23:59:59Z")).until, Some(at("2029-12-25T00:00:00Z")));
 }
+
+#[test]
+fn the_operator_looks_again_when_a_review_of_anonymity_ends() {
+    let mut index = Index::new(crate::builtin());
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cx"}});
+    let flow = json!({
+        "apiVersion": "domicile.dev/v1alpha1", "kind": "DataFlow", "metadata": {"name": "scores", "namespace": "cx"},
+        "spec": {
+            "from": {"collection": {"countries": ["DE"]}},
+            "to": {"recipient": {"name": "Example", "place": {"country": "US"}}},
+            "transformation": {
+                "kind": "Aggregated", "method": "means", "performedIn": "DE", "minimumGroup": 30,
+                "reidentificationAssessment": "dpia", "reviewedBy": "dpo", "expires": "2027-03-01T09:00:00Z",
+            },
+        },
+    });
+    for manifest in [namespace, flow] {
+        index.apply(Object::from_manifest(manifest).unwrap().unwrap());
+    }
+    index.refresh(at("2026-11-22T00:00:00Z"));
+    assert_eq!(index.observe(at("2026-11-22T00:00:00Z")).until, Some(at("2027-03-01T09:00:00Z")));
+}

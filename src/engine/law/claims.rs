@@ -1,5 +1,7 @@
 //! What an owner claims about data: the typed facts that conditions of law are held against. A claim is a declaration
 //! with a reference to its evidence; the engine checks dates and completeness, never the evidence itself.
+//!
+//! One long list on purpose: the vocabulary is closed, and stands beside that of `condition` test by test.
 
 use jiff::civil::Date;
 use schemars::JsonSchema;

@@ -83,6 +83,13 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// Consent of one sort, in whichever form, and for the purpose of the flow where that is asked.
+    pub fn consent(subject: ConsentFor, for_purpose: bool) -> Self {
+        let (forms, informed_of, per_subject_gate) = (Vec::new(), Vec::new(), false);
+        let consent = Consent { subject, forms, informed_of, for_purpose, per_subject_gate };
+        Self { consent: Some(Box::new(consent)), ..Self::default() }
+    }
+
     /// Whether nothing is tested.
     pub fn is_empty(&self) -> bool {
         let Self { from, until, on_failure, says, .. } = self.clone();

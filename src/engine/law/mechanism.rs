@@ -169,8 +169,6 @@ pub struct Mechanism {
     pub onward: OnwardRule,
     /// Signs that it may end.
     pub risks: Vec<Risk>,
-    /// What came after it.
-    pub replaced_by: Option<String>,
     /// Where it is written.
     pub citation: Citation,
 }

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::jurisdiction::Trigger;
+use super::evaluate::Truth;
+use super::jurisdiction::{Jurisdiction, Trigger};
 use super::matter::{Matter, Transfer, TransferKind};
-use super::mechanism::GroundKind;
+use super::mechanism::{GroundKind, Mechanism};
 use super::source::{Authority, Citation};
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::lawbook::Lawbook;
@@ -26,6 +27,18 @@ pub enum Legal {
     Unknown,
     /// Not lawful.
     Prohibited,
+}
+
+impl From<Truth> for Legal {
+    /// What it means for a transfer how far that holds which the law asks of it.
+    fn from(truth: Truth) -> Self {
+        match truth {
+            Truth::Holds => Self::Permitted,
+            Truth::Open => Self::Conditional,
+            Truth::Unknown => Self::Unknown,
+            Truth::Fails => Self::Prohibited,
+        }
+    }
 }
 
 /// A ground that carries a transfer.
@@ -133,6 +146,21 @@ impl Applicable {
     /// Code of the country or of the subdivision.
     pub fn code(&self) -> &str {
         self.region.as_deref().unwrap_or(self.country.as_str())
+    }
+
+    /// What the lawgiver says: the subdivision itself where it is the law of one, else all that binds in the country.
+    pub fn rules<'a>(&self, lawbook: &'a Lawbook, now: Timestamp) -> impl Iterator<Item = &'a Jurisdiction> + use<'a> {
+        let region = self.region.as_deref().and_then(|code| lawbook.jurisdiction(code));
+        let whole = self.region.is_none();
+        region.into_iter().chain(lawbook.binding(self.country, now).filter(move |_| whole))
+    }
+
+    /// Whether a mechanism carries data from here at `now`.
+    pub fn is_left_by(&self, mechanism: &Mechanism, lawbook: &Lawbook, now: Timestamp) -> bool {
+        match &self.region {
+            Some(region) => mechanism.from.regions.contains(region),
+            None => mechanism.from.contains(self.country, lawbook, now),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::claims::{Basis, ConsentFor};
-use super::condition::{Condition, Consent};
+use super::condition::Condition;
 use super::evaluate::{Answer, Asking, Truth};
 use super::jurisdiction::Regime;
 use super::mechanism::{EndEffect, GroundKind, Mechanism, MechanismRole, OnwardRule};
@@ -149,12 +149,7 @@ fn free(lawbook: &Lawbook, crossing: &Crossing<'_>, now: Timestamp) -> Option<Gr
 
 impl Carriage {
     fn by(ground: Ground, answer: Answer, until: Option<Timestamp>) -> Self {
-        let legal = match answer.truth {
-            Truth::Holds => Legal::Permitted,
-            Truth::Open => Legal::Conditional,
-            Truth::Unknown => Legal::Unknown,
-            Truth::Fails => Legal::Prohibited,
-        };
+        let legal = answer.truth.into();
         let missing = answer.missing.join("; ");
         let message = if missing.is_empty() { String::new() } else { format!("{}: {missing}", ground.name) };
         let remedy = if missing.is_empty() { String::new() } else { "declare or renew what is missing".to_owned() };
@@ -367,11 +362,7 @@ fn why_not(question: &Question<'_>, crossing: &Crossing<'_>, basis: &Basis, opti
     }
     let concerns: Vec<&Mechanism> = named
         .filter(|one| {
-            let from = match &crossing.law.region {
-                Some(region) => one.from.regions.contains(region),
-                None => one.from.contains(crossing.law.country, question.lawbook, now),
-            };
-            from && one.leads_to(crossing.place, question.lawbook, now)
+            crossing.law.is_left_by(one, question.lawbook, now) && one.leads_to(crossing.place, question.lawbook, now)
         })
         .collect();
     let day = |instant, mechanism: &Mechanism| mechanism.zone.to_datetime(instant).date();
@@ -398,10 +389,7 @@ fn onward<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> (Option<Offer
     let Some(hop) = &question.matter.earlier else { return (None, None) };
     let (lawbook, now) = (question.lawbook, question.now);
     let named = lawbook.grounds().filter(|one| one.is_named(&hop.mechanism));
-    let binds = |one: &&Mechanism| match &crossing.law.region {
-        Some(region) => one.from.regions.contains(region),
-        None => one.from.contains(crossing.law.country, lawbook, now),
-    };
+    let binds = |one: &&Mechanism| crossing.law.is_left_by(one, lawbook, now);
     // Of a family the member that is in force, else the latest.
     let Some(mechanism) = named.filter(binds).max_by_key(|one| (one.window.contains(now), one.window.from)) else {
         return (None, None);
@@ -420,15 +408,7 @@ fn onward<'a>(question: &Question<'a>, crossing: &Crossing<'a>) -> (Option<Offer
         }
         OnwardRule::SameInstrument | OnwardRule::Forbidden => return (None, until),
         OnwardRule::NeedsConsent => {
-            let wanted = Consent {
-                subject: ConsentFor::Transfer,
-                forms: Vec::new(),
-                informed_of: Vec::new(),
-                for_purpose: false,
-                per_subject_gate: false,
-            };
-            let condition = Condition { consent: Some(Box::new(wanted)), ..Condition::default() };
-            asking(question, crossing, &mechanism.zone).answer(&condition)
+            asking(question, crossing, &mechanism.zone).answer(&Condition::consent(ConsentFor::Transfer, false))
         }
     };
     until = sooner(until, instant(answer.until, &mechanism.zone));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::LegalRule;
 use crate::engine::country::Country;
 use crate::engine::law::claims::{Channel, ConsentFor};
-use crate::engine::law::condition::{Condition, Consent};
+use crate::engine::law::condition::Condition;
 use crate::engine::law::evaluate::{Answer, Asking, Truth};
 use crate::engine::law::jurisdiction::{ChannelRule, ConsentRule, Dated, Jurisdiction};
 use crate::engine::law::opinion::{Legal, Outcome, Question};
@@ -62,16 +62,7 @@ fn judged(question: &Question<'_>, country: Country, law: &Jurisdiction, dated: 
     let asking =
         Asking { here: Some(country), ..Asking::new(question.matter, question.lawbook, question.now, &law.zone) };
     let ChannelRule { channel, purpose, rule, demands, unless, start_unknown: _ } = &dated.rule;
-    let consent = || {
-        let wanted = Consent {
-            subject: ConsentFor::Channel,
-            forms: Vec::new(),
-            informed_of: Vec::new(),
-            for_purpose: true,
-            per_subject_gate: false,
-        };
-        asking.answer(&Condition { consent: Some(Box::new(wanted)), ..Condition::default() })
-    };
+    let consent = || asking.answer(&Condition::consent(ConsentFor::Channel, true));
     let permission = match rule {
         ConsentRule::OptIn | ConsentRule::SoftOptIn => match unless {
             Some(unless) => consent().or(asking.answer(unless)),

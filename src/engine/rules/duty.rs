@@ -4,7 +4,6 @@
 //! Example: personal information exported on a standard contract without the separate consent that goes with it.
 
 use super::LegalRule;
-use crate::engine::law::evaluate::Truth;
 use crate::engine::law::mechanism::MechanismRole;
 use crate::engine::law::opinion::{Legal, Outcome, Question};
 use crate::engine::law::transfer::{concerning, holds, instant, next_of, sooner};
@@ -24,12 +23,7 @@ fn check(question: &Question<'_>) -> Vec<Outcome> {
             if duty.window.contains(question.now) {
                 let (answer, _) = holds(question, &crossing, duty);
                 outcome.until = sooner(outcome.until, instant(answer.until, &duty.zone));
-                outcome.legal = match answer.truth {
-                    Truth::Holds => Legal::Permitted,
-                    Truth::Open => Legal::Conditional,
-                    Truth::Unknown => Legal::Unknown,
-                    Truth::Fails => Legal::Prohibited,
-                };
+                outcome.legal = answer.truth.into();
                 if outcome.legal != Legal::Permitted {
                     outcome.message = format!("{}: {}", duty.title, answer.missing.join("; "));
                     outcome.remedy = String::from("declare how the duty is met");

@@ -19,9 +19,7 @@ fn check(question: &Question<'_>) -> Vec<Outcome> {
     let mut all: Vec<Outcome> = Vec::new();
     let mut seen: Vec<&Dated<EnrichmentRule>> = Vec::new();
     for applicable in &question.laws {
-        let own = applicable.region.as_deref().and_then(|code| question.lawbook.jurisdiction(code));
-        let binding = question.lawbook.binding(applicable.country, question.now);
-        for law in own.into_iter().chain(binding.filter(|_| applicable.region.is_none())) {
+        for law in applicable.rules(question.lawbook, question.now) {
             for rule in &law.enrichments {
                 // A rule that a bloc makes for all its members is one rule.
                 if !seen.iter().any(|known| std::ptr::eq(*known, rule)) {

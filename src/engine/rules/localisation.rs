@@ -31,11 +31,8 @@ fn rules<'a>(
     question: &Question<'a>,
     crossing: &Crossing<'_>,
 ) -> impl Iterator<Item = (&'a Jurisdiction, &'a Dated<Localisation>)> {
-    let (lawbook, now) = (question.lawbook, question.now);
-    let region = crossing.law.region.as_deref().and_then(|code| lawbook.jurisdiction(code));
-    let whole = crossing.law.region.is_none();
-    let binding = lawbook.binding(crossing.law.country, now).filter(move |_| whole);
-    region.into_iter().chain(binding).flat_map(|law| law.localisations.iter().map(move |rule| (law, rule)))
+    let laws = crossing.law.rules(question.lawbook, question.now);
+    laws.flat_map(|law| law.localisations.iter().map(move |rule| (law, rule)))
 }
 
 fn outcome(

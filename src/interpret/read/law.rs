@@ -23,6 +23,11 @@ const DEEPEST: usize = 6;
 /// More conditions than any law of the catalogue has.
 const MOST: usize = 200;
 
+/// Whether a code is that of a subdivision: a country and a part of it.
+pub fn is_region(code: &str) -> bool {
+    code.split_once('-').is_some_and(|(country, part)| !part.is_empty() && Country::parse(country).is_ok())
+}
+
 /// A source as the engine cites it.
 pub fn citation(source: &LawSource) -> Citation {
     Citation {
@@ -78,11 +83,9 @@ impl Reader {
     fn reach(codes: &[String]) -> Reach {
         let mut reach = Reach::default();
         for code in codes {
-            let region =
-                code.len() > 3 && code.as_bytes()[2] == b'-' && Country::parse(code.get(..2).unwrap_or("")).is_ok();
             if code == "*" {
                 reach.anywhere = true;
-            } else if region {
+            } else if is_region(code) {
                 reach.regions.push(code.clone());
             } else if let Ok(country) = Country::parse(code) {
                 reach.countries.insert(country);
@@ -170,7 +173,6 @@ pub fn mechanism(name: &str, spec: &TransferMechanismSpec) -> Result<Mechanism, 
         when,
         onward: spec.onward,
         risks,
-        replaced_by: spec.replaced_by.clone(),
         citation: citation(&spec.source),
     };
     reader.done(mechanism)

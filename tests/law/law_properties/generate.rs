@@ -919,7 +919,6 @@ pub fn mechanism(name: String, roles: Vec<MechanismRole>) -> BoxedStrategy<Mecha
                     })
                     .into_iter()
                     .collect(),
-                replaced_by: None,
                 citation,
                 zone,
             }
