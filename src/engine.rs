@@ -19,6 +19,7 @@
 
 pub mod country;
 pub mod data;
+pub mod endpoint;
 pub mod explain;
 pub mod facts;
 pub mod gazetteer;

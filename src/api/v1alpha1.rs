@@ -8,6 +8,7 @@ mod jurisdiction;
 mod location;
 mod provider;
 mod residency_policy;
+mod resource_interpreter;
 mod transfer_mechanism;
 
 pub use bloc::{Bloc, BlocMember, BlocSpec, FreeFlow, MemberStatus};
@@ -33,6 +34,11 @@ pub use residency_policy::{
     PolicyMatch, PolicyParties, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
     ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
+pub use resource_interpreter::{
+    ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,
+    InterpretedDestination, InterpretedField, InterpretedReference, InterpretedResource, InterpretedScope,
+    ResourceInterpreter, ResourceInterpreterSpec, Silence, WhenSilent,
+};
 pub use transfer_mechanism::{MechanismEnd, MechanismRisk, TransferMechanism, TransferMechanismSpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -57,6 +63,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         Location::crd(),
         Provider::crd(),
         ResidencyPolicy::crd(),
+        ResourceInterpreter::crd(),
         TransferMechanism::crd(),
     ]
 }
