@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::engine::law;
 use crate::interpret::read::{self, Problem};
+use crate::interpret::resource::{self, Interpreter};
 
-use crate::api::v1alpha1::{Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism};
+use crate::api::v1alpha1::{Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
 
@@ -26,6 +27,8 @@ pub struct Catalogue {
     pub locations: Vec<Location>,
     /// Providers.
     pub providers: Vec<Provider>,
+    /// Interpreters of resource types, compiled.
+    pub interpreters: Vec<Arc<Interpreter>>,
     /// Policies.
     pub policies: Vec<ResidencyPolicy>,
     /// Transfer mechanisms by name, in the engine's terms.
@@ -100,6 +103,12 @@ pub fn load() -> Result<Catalogue, CatalogueError> {
                 }
                 "Location" => catalogue.locations.push(read(document).map_err(unreadable)?),
                 "Provider" => catalogue.providers.push(read(document).map_err(unreadable)?),
+                "ResourceInterpreter" => {
+                    let object: ResourceInterpreter = read(document).map_err(unreadable)?;
+                    let compiled = resource::compile(&object.name_any(), &object.spec);
+                    let compiled = compiled.map_err(|problems| unreadable(told(&problems)))?;
+                    catalogue.interpreters.push(Arc::new(compiled));
+                }
                 "ResidencyPolicy" => catalogue.policies.push(read(document).map_err(unreadable)?),
                 "TransferMechanism" => {
                     let object: TransferMechanism = read(document).map_err(unreadable)?;

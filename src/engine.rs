@@ -259,6 +259,21 @@ fn make_right<'a>(
             let change = Change::PinNodes { countries: narrowed, by: *pin_by };
             (*pods_may_be_pinned && !narrowed.is_empty()).then(|| (Some(change), Places::known(narrowed)))
         }
+        Flexibility::Region { provider, regions, may_take } => {
+            let bindings = bindings();
+            let enforcing = || bindings.iter().map(|binding| binding.policy).filter(|one| one.mode == Mode::Enforce);
+            if !may_take || !enforcing().all(|policy| policy.rewrite_storage == RewriteStorage::OnCreate) {
+                return None;
+            }
+            // Only a region that a policy names: the nearest one would be a guess at somebody's bill.
+            let taken = enforcing()
+                .flat_map(|policy| &policy.preferred_regions)
+                .filter(|wanted| wanted.provider == *provider)
+                .filter_map(|wanted| regions.iter().find(|region| region.name == wanted.id))
+                .find(|region| region.fits(enforced))?;
+            let places = Places::known(taken.places.countries.intersection(enforced));
+            Some((Some(Change::Take { name: taken.name.clone() }), places))
+        }
         Flexibility::Choice { with_pod: true, .. } if !narrowed.is_empty() => Some((None, Places::known(narrowed))),
         Flexibility::Choice { alternatives, .. } => {
             let bindings = bindings();

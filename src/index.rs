@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataFlowSpec, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL,
-    Provider, ResidencyPolicy, TransferMechanism,
+    Bloc, DataFlow, DataFlowSpec, InterpretedScope, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL,
+    Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;
@@ -28,6 +28,7 @@ use crate::engine::lineage::Lineage;
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::interpret::read::{self, FlowReading};
+use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::world::World;
 
@@ -63,6 +64,10 @@ pub enum Object {
     Provider(Provider),
     /// A policy.
     ResidencyPolicy(ResidencyPolicy),
+    /// Teaches a resource type.
+    ResourceInterpreter(ResourceInterpreter),
+    /// An object of a type that an interpreter may know, as it came.
+    Other(Box<serde_json::Value>),
     /// A storage class.
     StorageClass(StorageClass),
     /// A transfer mechanism of the cluster's own.
@@ -86,6 +91,7 @@ pub enum Kind {
     Pod,
     Provider,
     ResidencyPolicy,
+    ResourceInterpreter,
     StorageClass,
     TransferMechanism,
     Volume,
@@ -161,6 +167,7 @@ struct Stale {
     nodes: bool,
     storage: bool,
     lineage: bool,
+    resources: bool,
 }
 
 /// The world in memory.
@@ -182,6 +189,9 @@ pub struct Index {
     classes: BTreeMap<String, StorageClass>,
     volumes: BTreeMap<String, Volume>,
     claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
+    interpreters: Arc<Interpreters>,
+    own_interpreters: BTreeMap<String, Arc<Interpreter>>,
+    resources: Arc<Resources>,
     pods: BTreeMap<Name, PodState>,
     lineage: Lineage,
     matters: Matters,
@@ -198,6 +208,8 @@ impl Index {
     /// An index that knows the built-in catalogue and nothing else.
     pub fn new(mut builtin: Catalogue) -> Self {
         let builtin_law = BuiltinLaw::take(&mut builtin);
+        let mut interpreters = Interpreters::default();
+        builtin.interpreters.iter().for_each(|one| interpreters.add(one.clone()));
         Self {
             builtin,
             builtin_law,
@@ -214,12 +226,15 @@ impl Index {
             classes: BTreeMap::new(),
             volumes: BTreeMap::new(),
             claims: BTreeMap::new(),
+            interpreters: Arc::new(interpreters),
+            own_interpreters: BTreeMap::new(),
+            resources: Arc::default(),
             pods: BTreeMap::new(),
             lineage: Lineage::default(),
             matters: Matters::default(),
             flow_scopes: BTreeMap::new(),
             prepared_until: None,
-            stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true },
+            stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true, resources: true },
             stale_namespaces: BTreeSet::new(),
             world: Arc::default(),
         }
@@ -280,6 +295,8 @@ impl Index {
                 changed
             }
             Object::Node(node) => self.apply_node(node),
+            Object::ResourceInterpreter(interpreter) => self.apply_interpreter(&interpreter),
+            Object::Other(object) => self.apply_other(&object),
             Object::StorageClass(class) => {
                 let changed = self.classes.get(&class.name_any()) != Some(&class);
                 self.stale.storage |= changed;
@@ -364,6 +381,49 @@ impl Index {
         }
     }
 
+    /// What cannot be compiled leaves what was known before: admission has refused it.
+    fn apply_interpreter(&mut self, interpreter: &ResourceInterpreter) -> bool {
+        let name = interpreter.name_any();
+        if self.own_interpreters.get(&name).is_some_and(|known| known.spec == interpreter.spec) {
+            return false;
+        }
+        let Ok(compiled) = resource::compile(&name, &interpreter.spec) else { return false };
+        self.own_interpreters.insert(name, Arc::new(compiled));
+        self.gather_interpreters();
+        true
+    }
+
+    fn gather_interpreters(&mut self) {
+        let mut all = Interpreters::default();
+        let own = self.own_interpreters.values();
+        let builtin = self.builtin.interpreters.iter().filter(|one| !self.own_interpreters.contains_key(&one.name));
+        builtin.chain(own).for_each(|one| all.add(one.clone()));
+        self.interpreters = Arc::new(all);
+        self.stale.resources = true;
+    }
+
+    fn apply_other(&mut self, object: &serde_json::Value) -> bool {
+        let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        let Some(resource) = resource::read(&self.interpreters, object, namespace, name) else { return false };
+        let of = self.interpreters.of(&resource.key.group, &resource.key.kind);
+        let stands_for_cluster = of.iter().any(|one| one.spec.stands_for_cluster);
+        let changed = Arc::make_mut(&mut self.resources).insert(resource, stands_for_cluster);
+        self.stale.resources |= changed;
+        changed
+    }
+
+    /// Whether objects of an interpreted type stand in namespaces.
+    pub fn is_namespaced(&self, group: &str, kind: &str) -> bool {
+        let of = self.interpreters.of(group, kind);
+        of.iter().any(|one| one.spec.resource.scope == InterpretedScope::Namespaced)
+    }
+
+    /// Forgets an object of an interpreted type.
+    pub fn delete_other(&mut self, key: &resource::Key) {
+        self.stale.resources |= Arc::make_mut(&mut self.resources).remove(key);
+    }
+
     fn apply_claim(&mut self, claim: Claim) -> bool {
         let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
         let state = ClaimState {
@@ -386,6 +446,11 @@ impl Index {
         match kind {
             Kind::Bloc => self.stale.law |= self.blocs.remove(name).is_some(),
             Kind::Jurisdiction => self.stale.law |= self.jurisdictions.remove(name).is_some(),
+            Kind::ResourceInterpreter => {
+                if self.own_interpreters.remove(name).is_some() {
+                    self.gather_interpreters();
+                }
+            }
             Kind::TransferMechanism => self.stale.law |= self.mechanisms.remove(name).is_some(),
             Kind::Location => self.stale.places |= self.locations.remove(name).is_some(),
             Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
@@ -455,6 +520,7 @@ impl Index {
             Kind::Location => cluster(self.locations.keys().collect()),
             Kind::Provider => cluster(self.providers.keys().collect()),
             Kind::ResidencyPolicy => cluster(self.policies.keys().collect()),
+            Kind::ResourceInterpreter => cluster(self.own_interpreters.keys().collect()),
             Kind::Namespace => cluster(self.namespaces.keys().collect()),
             Kind::Node => cluster(self.nodes.keys().collect()),
             Kind::StorageClass => cluster(self.classes.keys().collect()),

@@ -8,6 +8,7 @@ pub mod objects;
 pub mod own;
 pub mod pod;
 pub mod read;
+pub mod resource;
 pub mod scope;
 pub mod workload;
 pub mod world;
@@ -30,6 +31,7 @@ use crate::engine::{self, rules};
 
 use objects::{Claim, Pod, SELECTED_NODE};
 use own::OwnKind;
+use resource::Key;
 use pod::{MadeClaim, Pinning, PodView};
 use scope::{Labels, NamespaceScope};
 use workload::{Workload, WorkloadKind};
@@ -218,7 +220,16 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
         ("", "Namespace") => Ok(judge_namespace(request.object.json(), old.map(Body::json)).map_err(unreadable)?),
         (group, kind) => {
             let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
-            let Some(known) = known else { return Ok(Judgement::new(Verdict::allow())) };
+            let Some(known) = known else {
+                let key = Key {
+                    group: group.to_owned(),
+                    kind: kind.to_owned(),
+                    namespace: request.namespace.to_owned(),
+                    name: request.name.to_owned(),
+                };
+                let judged = resource::judge(world, &key, request.object.json(), old.map(Body::json), now);
+                return Ok(judged.map_err(unreadable)?.unwrap_or_else(|| Judgement::new(Verdict::allow())));
+            };
             let workload: Workload = serde_json::from_str(request.object.json()).map_err(unreadable)?;
             let old = old.map(|old| serde_json::from_str::<Workload>(old.json())).transpose();
             // Scaling, pausing and annotating change nothing that is judged, and pass on a workload that is wrong.

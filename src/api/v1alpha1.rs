@@ -19,7 +19,7 @@ pub use data_flow::{
 };
 pub use data_store::{
     AnswerTime, AnswerTimes, Claims, DataStore, DataStoreSpec, DataStoreStatus, DeclaredResidence, EffectiveOrigin,
-    ObservedPlace,
+    ObservedPlace, StoreResource,
 };
 pub use jurisdiction::{
     Amount, BreachNoticeRule, ChannelConsentRule, EnrichmentDuty, FineMaximum, InForce, Jurisdiction, JurisdictionSpec,
@@ -31,7 +31,7 @@ pub use provider::{
     ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
-    PolicyMatch, PolicyParties, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
+    PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
     ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
 pub use resource_interpreter::{

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use crate::api::v1alpha1::GROUP;
 use crate::catalogue;
 use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
@@ -78,6 +79,8 @@ pub struct Document {
     pub file: String,
     /// The object.
     pub value: Value,
+    /// The namespace in which it stands if it names none and its kind has namespaces.
+    fallback: String,
 }
 
 impl Document {
@@ -159,6 +162,19 @@ impl Inputs {
             Self { documents, bad: false, notes: Vec::new(), index, known_at, endings: Vec::new(), law: None };
         let mut declared = BTreeSet::new();
         let mut used = BTreeSet::new();
+        // What teaches types comes before objects of them, whatever the order of the files.
+        let teaches = |document: &&mut Document| document.kind() == "ResourceInterpreter" && document.group() == GROUP;
+        for document in inputs.documents.iter_mut().filter(teaches) {
+            if let Ok(Some(object)) = Object::from_manifest(document.value.clone()) {
+                inputs.index.apply(object);
+            }
+        }
+        for document in &mut inputs.documents {
+            if inputs.index.is_namespaced(document.group(), document.kind()) {
+                let fallback = std::mem::take(&mut document.fallback);
+                fill_namespace(&mut document.value, &fallback);
+            }
+        }
         for document in &inputs.documents {
             let (kind, namespace, name) = (document.kind(), document.namespace(), document.name());
             if kind == "Namespace" {
@@ -323,8 +339,10 @@ fn parse(file: &str, text: &str, namespace: &str, into: &mut Vec<Document>) -> R
             return Err(bad("holds a document without apiVersion or kind".to_owned()));
         }
         let mut value = value;
-        fill_namespace(&mut value, namespace);
-        into.push(Document { file: file.to_owned(), value });
+        if interpret::is_namespaced(value.get("kind").and_then(Value::as_str).unwrap_or_default()) {
+            fill_namespace(&mut value, namespace);
+        }
+        into.push(Document { file: file.to_owned(), value, fallback: namespace.to_owned() });
     }
     Ok(())
 }
@@ -342,10 +360,6 @@ fn unrolled(value: Value) -> Vec<Value> {
 }
 
 fn fill_namespace(value: &mut Value, namespace: &str) {
-    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
-    if !interpret::is_namespaced(kind) {
-        return;
-    }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
         && metadata.get("namespace").and_then(Value::as_str).is_none_or(str::is_empty)
     {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::country::CountrySet;
 use super::data::Data;
-use super::facts::{Flexibility, Placement};
+use super::facts::{Alternative, Flexibility, Placement};
 use super::lawbook::Lawbook;
 use super::verdict::{Finding, Obligation};
 
@@ -58,30 +58,34 @@ pub fn countries(set: &CountrySet, lawbook: &Lawbook, now: Timestamp) -> String 
 
 /// How a placement could be made right: by being inside `allowed`, which is called `name`.
 pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String {
-    const SHOWN: usize = 5;
     match &placement.flexibility {
         Flexibility::Nodes => format!("let the constraints admit nodes in {name}, or remove them"),
-        Flexibility::Choice { alternatives, .. } => {
-            let mut fit: Vec<&str> = alternatives
-                .iter()
-                .filter(|alternative| alternative.fits(allowed))
-                .map(|alternative| alternative.name.as_str())
-                .collect();
-            let more = fit.len().saturating_sub(SHOWN);
-            fit.truncate(SHOWN);
-            match (fit.is_empty(), more) {
-                (true, _) => format!(
-                    "no storage class here is proven to lie in {name}: add allowedTopologies to one, or a Location that \
-                     names it"
-                ),
-                (false, 0) => format!("set {} to {}", placement.field, fit.join(" or ")),
-                (false, more) => format!("set {} to {} or one of {more} more", placement.field, fit.join(" or ")),
-            }
-        }
+        Flexibility::Choice { alternatives, .. } => one_of(&placement.field, alternatives, allowed).unwrap_or_else(|| {
+            format!(
+                "no storage class here is proven to lie in {name}: add allowedTopologies to one, or a Location that \
+                 names it"
+            )
+        }),
+        Flexibility::Region { provider, regions, .. } => one_of(&placement.field, regions, allowed)
+            .unwrap_or_else(|| format!("no region of {provider} is known to lie in {name}: choose another provider")),
         Flexibility::Fixed if placement.places.unproven.is_some() => {
             format!("choose a place that is proven to be in {name}")
         }
         Flexibility::Fixed => format!("choose a place in {name}"),
+    }
+}
+
+/// The replacements that fit, in a sentence.
+fn one_of(field: &str, alternatives: &[Alternative], allowed: &CountrySet) -> Option<String> {
+    const SHOWN: usize = 5;
+    let fitting = alternatives.iter().filter(|alternative| alternative.fits(allowed));
+    let mut fit: Vec<&str> = fitting.map(|alternative| alternative.name.as_str()).collect();
+    let more = fit.len().saturating_sub(SHOWN);
+    fit.truncate(SHOWN);
+    match (fit.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("set {field} to {}", fit.join(" or "))),
+        (false, more) => Some(format!("set {field} to {} or one of {more} more", fit.join(" or "))),
     }
 }
 

@@ -96,6 +96,15 @@ pub enum Flexibility {
         /// What could stand in the field instead.
         alternatives: Vec<Alternative>,
     },
+    /// The region of a provider can be replaced by another.
+    Region {
+        /// The provider.
+        provider: String,
+        /// Its regions.
+        regions: Vec<Alternative>,
+        /// Whether that may be done here, where a policy wants it; otherwise it is only told.
+        may_take: bool,
+    },
 }
 
 /// A named alternative, for example a storage class.

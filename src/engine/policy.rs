@@ -125,6 +125,8 @@ pub struct Policy {
     pub rewrite_storage: RewriteStorage,
     /// Storage classes to prefer as replacements, best first.
     pub preferred_classes: Vec<String>,
+    /// Regions to take, the first that fits.
+    pub preferred_regions: Vec<PreferredRegion>,
     /// Questions of law that it asks.
     pub checks: Vec<Check>,
     /// What an unknown answer of the law gets.
@@ -171,6 +173,15 @@ fn covered(policy: &Policy, lawbook: &Lawbook, now: Timestamp) -> CountrySet {
         });
     }
     covers
+}
+
+/// A region that a policy prefers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreferredRegion {
+    /// The provider.
+    pub provider: String,
+    /// Its own id of the region.
+    pub id: String,
 }
 
 /// The law at one time, with what was worked out of it ahead, and what is worked out of it during one decision.

@@ -25,11 +25,11 @@ impl Index {
     /// Rebuilds what has changed and returns the snapshot; the same one if nothing has.
     pub fn refresh(&mut self, now: Timestamp) -> Arc<World> {
         let expired = self.world.valid_until.is_some_and(|until| until <= now);
-        let Stale { law, policies, places, nodes, storage, lineage } = std::mem::take(&mut self.stale);
+        let Stale { law, policies, places, nodes, storage, lineage, resources } = std::mem::take(&mut self.stale);
         let touched = std::mem::take(&mut self.stale_namespaces);
         let lineage = lineage || expired;
         let policies = policies || self.prepared_until.is_some_and(|until| until <= now);
-        if !(law || policies || places || nodes || storage || lineage) && touched.is_empty() {
+        if !(law || policies || places || nodes || storage || lineage || resources) && touched.is_empty() {
             return self.world.clone();
         }
         let mut world = World::clone(&self.world);
@@ -72,6 +72,8 @@ impl Index {
                 }
             }
         }
+        world.interpreters = self.interpreters.clone();
+        world.resources = self.resources.clone();
         self.world = Arc::new(world);
         self.world.clone()
     }
@@ -261,6 +263,14 @@ impl Index {
                 workloads: workloads.map(scope::selector),
                 claims: claims.selector.as_ref().map(scope::selector),
                 claim_names: claims.names.unwrap_or_default().into_iter().collect(),
+                resources: spec
+                    .resources
+                    .iter()
+                    .map(|one| {
+                        let group = one.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+                        (group.to_owned(), one.kind.clone(), one.name.clone())
+                    })
+                    .collect(),
                 matter: self.matters.stores.get(name).cloned(),
             });
         }

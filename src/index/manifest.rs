@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::Object;
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism,
+    Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter,
+    TransferMechanism,
 };
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 
@@ -36,7 +37,7 @@ impl Object {
             serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
         }
         type Read = fn(Value) -> Result<Object, ManifestError>;
-        let kinds: [(String, Read); 14] = [
+        let kinds: [(String, Read); 15] = [
             (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
             (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
             (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
@@ -48,6 +49,7 @@ impl Object {
             (kind::<Pod>(), |manifest| read(manifest, Object::Pod)),
             (kind::<Provider>(), |manifest| read(manifest, Object::Provider)),
             (kind::<ResidencyPolicy>(), |manifest| read(manifest, Object::ResidencyPolicy)),
+            (kind::<ResourceInterpreter>(), |manifest| read(manifest, Object::ResourceInterpreter)),
             (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),
             (kind::<TransferMechanism>(), |manifest| read(manifest, Object::TransferMechanism)),
             (kind::<Volume>(), |manifest| read(manifest, Object::Volume)),
@@ -55,7 +57,12 @@ impl Object {
         let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
         let wanted = format!("{}/{}", text("apiVersion"), text("kind"));
         let known = kinds.iter().find(|(kind, _)| *kind == wanted).map(|(_, read)| *read);
-        known.map(|read| read(manifest)).transpose()
+        match known {
+            Some(read) => read(manifest).map(Some),
+            // What it says is known once an interpreter has seen it.
+            None if wanted.len() > 1 && !wanted.ends_with("List") => Ok(Some(Object::Other(Box::new(manifest)))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -76,7 +83,8 @@ mod tests {
         assert!(matches!(read(node), Some(Object::Node(_))));
         let store = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore", "metadata": {}, "spec": {}});
         assert!(matches!(read(store), Some(Object::DataStore(_))));
-        assert!(read(json!({"apiVersion": "example.org/v1", "kind": "Node"})).is_none());
+        let other = read(json!({"apiVersion": "example.org/v1", "kind": "Node"}));
+        assert!(matches!(other, Some(Object::Other(_))));
         assert!(read(json!({"kind": "List"})).is_none());
         assert!(read(json!("text")).is_none());
     }

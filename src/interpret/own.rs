@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::api::v1alpha1::{
     BlocSpec, DataFlowSpec, DataStoreSpec, JurisdictionSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec,
-    StoreReference, TransferMechanismSpec,
+    ResourceInterpreterSpec,    StoreReference, TransferMechanismSpec,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
@@ -24,6 +24,7 @@ use crate::engine::{self, explain, rules};
 
 use super::matter;
 use super::read::{self, FlowReading, Problem};
+use super::resource;
 use super::world::World;
 use super::{Judgement, Operation, Request};
 
@@ -44,13 +45,15 @@ pub enum OwnKind {
     Provider,
     /// `ResidencyPolicy`.
     ResidencyPolicy,
+    /// `ResourceInterpreter`.
+    ResourceInterpreter,
     /// `TransferMechanism`.
     TransferMechanism,
 }
 
 impl OwnKind {
     /// Every kind with its name and plural.
-    pub const ALL: [(Self, &'static str, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Bloc, "Bloc", "blocs"),
         (Self::DataFlow, "DataFlow", "dataflows"),
         (Self::DataStore, "DataStore", "datastores"),
@@ -58,6 +61,7 @@ impl OwnKind {
         (Self::Location, "Location", "locations"),
         (Self::Provider, "Provider", "providers"),
         (Self::ResidencyPolicy, "ResidencyPolicy", "residencypolicies"),
+        (Self::ResourceInterpreter, "ResourceInterpreter", "resourceinterpreters"),
         (Self::TransferMechanism, "TransferMechanism", "transfermechanisms"),
     ];
 
@@ -94,6 +98,7 @@ pub fn judge(
                 Err(problems) => Some(problems.into_iter().chain(unknown).collect()),
             }
         }
+        OwnKind::ResourceInterpreter => resource::compile(request.name, &spec::<ResourceInterpreterSpec>(object)?).err(),
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
         OwnKind::Location => {
             let spec: LocationSpec = spec(object)?;

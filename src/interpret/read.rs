@@ -25,7 +25,7 @@ use crate::engine::law::claims::{Basis, Claims};
 use crate::engine::law::source::Confidence;
 use crate::engine::lawbook::{Bloc, Lawbook, Membership, Window};
 use crate::engine::place::Places;
-use crate::engine::policy::{Mode, Policy, Term};
+use crate::engine::policy::{Mode, Policy, PreferredRegion, Term};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,6 +289,12 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
         pin_by: spec.rewrite.pin_by,
         rewrite_storage: spec.rewrite.storage,
         preferred_classes: spec.rewrite.preferred_storage_classes.clone(),
+        preferred_regions: spec
+            .rewrite
+            .preferred_regions
+            .iter()
+            .map(|region| PreferredRegion { provider: region.provider.clone(), id: region.id.clone() })
+            .collect(),
         checks: spec.checks.clone(),
         unknown_law: mode_of(spec.unknown_law),
         accepted_grounds: spec.transfers.as_ref().and_then(|transfers| transfers.accepted_grounds.clone()),

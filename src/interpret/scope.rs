@@ -48,6 +48,8 @@ pub struct StoreScope {
     pub claims: Option<Selector>,
     /// Its claims by name.
     pub claim_names: BTreeSet<String>,
+    /// Other objects that hold its data: group, kind, name.
+    pub resources: Vec<(String, String, String)>,
     /// The store before the law.
     pub matter: Option<Arc<Matter>>,
 }
@@ -122,7 +124,7 @@ pub fn labelled(value: &str, via: Source) -> Data {
 }
 
 /// The data that an object's own origin label declares.
-fn own(labels: &Labels) -> Option<Arc<Data>> {
+pub fn own(labels: &Labels) -> Option<Arc<Data>> {
     labels.get(ORIGIN_LABEL).map(|value| Arc::new(labelled(value, Source::Label)))
 }
 

@@ -14,6 +14,7 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 
 use super::claim::ClassPlaces;
+use super::resource::{Interpreters, Resources};
 use super::scope::NamespaceScope;
 
 /// One immutable snapshot of everything that a decision reads.
@@ -33,6 +34,10 @@ pub struct World {
     pub default_class: Option<String>,
     /// Where volumes lie, by name.
     pub volumes: Arc<BTreeMap<String, Places>>,
+    /// What teaches resource types.
+    pub interpreters: Arc<Interpreters>,
+    /// Objects of those types.
+    pub resources: Arc<Resources>,
     /// Namespaces by name.
     pub namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
     /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.

@@ -9,6 +9,7 @@ mod law_properties;
 mod overlay;
 mod past;
 mod properties;
+mod surface;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -110,6 +110,25 @@ pub struct DataStoreSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 253)))]
     pub secrets: Vec<String>,
+    /// Other objects in this namespace that hold the data, of any kind that a `ResourceInterpreter` describes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub resources: Vec<StoreResource>,
+}
+
+/// An object that holds the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreResource {
+    /// Its group and version, as in its manifest. The version does not matter.
+    #[schemars(length(min = 1, max = 300))]
+    pub api_version: String,
+    /// Its kind.
+    #[schemars(length(min = 1, max = 100))]
+    pub kind: String,
+    /// Its name. Also a cluster-scoped object may be named.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// Within what time people are answered.

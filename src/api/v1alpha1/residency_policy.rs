@@ -165,7 +165,7 @@ pub struct PolicyRewrite {
     /// `Country` for the label that the operator keeps by evidence, `Auto` for the region label wherever that is safe.
     #[serde(default)]
     pub pin_by: PinBy,
-    /// Whether the storage class of a new claim may be replaced by one inside. What stands in Git is better refused with
+    /// Whether the storage class of a new claim, or the region of a new cloud resource, may be replaced by one inside. What stands in Git is better refused with
     /// the class to use, which is what `Never` does.
     #[serde(default)]
     pub storage: RewriteStorage,
@@ -173,6 +173,26 @@ pub struct PolicyRewrite {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub preferred_storage_classes: Vec<String>,
+    /// Regions of cloud resources to take instead of one outside, best first; without one the request is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub preferred_regions: Vec<PolicyRegion>,
+}
+
+/// A region to prefer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyRegion {
+    /// The country, for readers; what counts is what a `Location` says of the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
+    pub country: Option<String>,
+    /// Name of a `Provider`.
+    #[schemars(length(min = 1, max = 100))]
+    pub provider: String,
+    /// The provider's own id of the region, as it is written into the field.
+    #[schemars(length(min = 1, max = 100))]
+    pub id: String,
 }
 
 /// What the operator sees.

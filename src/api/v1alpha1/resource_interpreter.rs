@@ -49,6 +49,9 @@ pub struct ResourceInterpreterSpec {
     /// When it is the one that others mean which name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_default: Option<InterpretedCondition>,
+    /// Whether its objects stand for clusters: a reference to a cluster by name or labels finds them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands_for_cluster: bool,
     /// Ways out that no field shows, for `domicile surface`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

@@ -1,0 +1,418 @@
+//! Objects into what they say: every field that an interpreter names, in the object's own words.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Map, Value};
+
+use super::path::{Path, Spot, text};
+use super::{
+    Concern, Condition, Content, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key, ReferenceForm,
+    Resource, Said, Target, Word,
+};
+use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedReference};
+use crate::interpret::scope::Labels;
+
+/// Objects within objects beyond this are not looked into, and are then no object that is known.
+const DEEPEST: usize = 4;
+/// Longer texts hold no word that is worth the memory; what follows counts as not understood.
+const LONGEST: usize = 64 * 1024;
+/// More destinations than any object has that is not made to exhaust.
+const MOST: usize = 20_000;
+
+/// Reads an object; none if no interpreter knows its kind.
+pub fn resource(interpreters: &Interpreters, object: &Value, namespace: &str, name: &str) -> Option<Resource> {
+    at(interpreters, &Spot::root(object), namespace, name, 0)
+}
+
+fn str_at<'v>(object: &'v Value, pointer: &str) -> &'v str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str, depth: usize) -> Option<Resource> {
+    let object = spot.value;
+    let (group, version) = str_at(object, "/apiVersion").rsplit_once('/').unwrap_or(("", str_at(object, "/apiVersion")));
+    let kind = str_at(object, "/kind");
+    let known = interpreters.of(group, kind);
+    if known.is_empty() {
+        return None;
+    }
+    let fits: Vec<&Interpreter> = known
+        .iter()
+        .map(|one| &**one)
+        .filter(|one| one.spec.resource.versions.iter().any(|known| known == version))
+        .collect();
+    let mut resource = Resource {
+        key: Key { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() },
+        labels: labels(object.pointer("/metadata/labels")),
+        unknown_version: fits.is_empty().then(|| version.to_owned()),
+        destinations: Vec::new(),
+        data: Vec::new(),
+        contents: Vec::new(),
+        is_default: false,
+    };
+    // What a version that nobody knows says under the same names is the best there is; that it is unknown stands beside.
+    let all: Vec<&Interpreter> = if fits.is_empty() { known.iter().map(|one| &**one).collect() } else { fits };
+    let decoded = decoded(group, kind, object);
+    let object = decoded.as_ref().unwrap_or(object);
+    let here = Spot { field: spot.field.clone(), value: object };
+    for interpreter in all {
+        for form in &interpreter.destinations {
+            destinations(form, &here, &resource.key, &mut resource.destinations);
+        }
+        for (path, says, to, absent) in &interpreter.data {
+            concerns(path, *says, to.as_ref(), *absent, &here, &resource.key, &mut resource.data);
+        }
+        for (path, says) in &interpreter.contents {
+            path.visit(&here, object, &mut |found| {
+                contents(interpreters, *says, &found, &resource.key, depth, &mut resource.contents);
+            });
+        }
+        resource.is_default |= interpreter.is_default.as_ref().is_some_and(|condition| condition.holds(&here, object));
+    }
+    Some(resource)
+}
+
+/// A secret with its values readable; other objects are as they are.
+fn decoded(group: &str, kind: &str, object: &Value) -> Option<Value> {
+    let (true, Some(Value::Object(data))) = (group.is_empty() && kind == "Secret", object.get("data")) else {
+        return None;
+    };
+    let plain: Map<String, Value> = data
+        .iter()
+        .filter_map(|(key, value)| {
+            let bytes = BASE64.decode(value.as_str()?.trim()).ok()?;
+            Some((key.clone(), Value::String(String::from_utf8(bytes).ok()?)))
+        })
+        .collect();
+    let mut object = object.clone();
+    *object.get_mut("data")? = Value::Object(plain);
+    Some(object)
+}
+
+fn labels(value: Option<&Value>) -> Labels {
+    let map = value.and_then(Value::as_object);
+    map.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()
+}
+
+impl Condition {
+    fn holds(&self, here: &Spot<'_>, root: &Value) -> bool {
+        let found = self.path.all(here, root);
+        let is = match &self.matches {
+            None => found.iter().any(|spot| !spot.value.is_null()),
+            Some(pattern) => scalars(&found).iter().any(|(_, text)| pattern.is_match(text)),
+        };
+        is != self.not
+    }
+}
+
+/// Every scalar at some spots, those of lists included.
+fn scalars(spots: &[Spot<'_>]) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for spot in spots {
+        match spot.value {
+            Value::Array(list) => all.extend(list.iter().enumerate().filter_map(|(position, value)| {
+                Some((format!("{}[{position}]", spot.field), text(value)?))
+            })),
+            value => all.extend(text(value).map(|text| (spot.field.clone(), text))),
+        }
+    }
+    all
+}
+
+fn destinations(form: &DestinationForm, object: &Spot<'_>, key: &Key, into: &mut Vec<Destination>) {
+    let root = object.value;
+    let starts = match &form.at {
+        Some(path) => path.all(object, root),
+        None => vec![object.clone()],
+    };
+    for here in starts.into_iter().filter(|here| !here.value.is_null()) {
+        if into.len() >= MOST || !form.when.iter().all(|condition| condition.holds(&here, root)) {
+            continue;
+        }
+        let mut said = Vec::new();
+        for field in &form.fields {
+            field.read(&here, root, key, &mut said);
+        }
+        let expected = form.fields.first().map(|field| join(&here.field, &field.written)).unwrap_or_default();
+        let (base, silence) = (here.field, form.silence.clone());
+        into.push(Destination { act: form.act, base, said, silence, expected });
+    }
+}
+
+fn join(base: &str, path: &str) -> String {
+    match (base, path.strip_prefix("$.")) {
+        (_, Some(rooted)) => rooted.to_owned(),
+        ("", None) => path.to_owned(),
+        (base, None) if path.is_empty() => base.to_owned(),
+        (base, None) if path.starts_with('[') => format!("{base}{path}"),
+        (base, None) => format!("{base}.{path}"),
+    }
+}
+
+impl FieldForm {
+    fn read(&self, here: &Spot<'_>, root: &Value, key: &Key, into: &mut Vec<Said>) {
+        let found = self.path.all(here, root);
+        if found.is_empty() {
+            return;
+        }
+        let provider = self.provider(here, root);
+        let beside: Vec<String> =
+            self.unless.iter().flat_map(|path| scalars(&path.all(here, root))).map(|(_, text)| text).collect();
+        let said = |field: String, text: String| Said {
+            field,
+            says: self.says,
+            text,
+            words: Vec::new(),
+            labels: Labels::new(),
+            provider: provider.clone(),
+            target: None,
+            beside: beside.clone(),
+            rewrite: self.rewrite,
+        };
+        match self.says {
+            FieldMeaning::Opaque | FieldMeaning::Hints => {
+                for spot in found.iter().filter(|spot| !is_nothing(spot.value)) {
+                    let mut words = Vec::new();
+                    leaves(spot, "", &mut words);
+                    into.push(Said { words, ..said(spot.field.clone(), String::new()) });
+                }
+            }
+            FieldMeaning::NodeLabels | FieldMeaning::ClusterSelector => {
+                for spot in found.iter().filter(|spot| spot.value.is_object()) {
+                    let (all, odd) = selected(spot.value);
+                    let text = if odd { "matchExpressions".to_owned() } else { String::new() };
+                    into.push(Said { labels: all, ..said(spot.field.clone(), text) });
+                }
+            }
+            // What counts is that something stands there.
+            FieldMeaning::Replicated | FieldMeaning::Anywhere | FieldMeaning::Elsewhere if self.matches.is_none() => {
+                for spot in found.iter().filter(|spot| !is_nothing(spot.value)) {
+                    into.push(said(spot.field.clone(), text(spot.value).unwrap_or_default()));
+                }
+            }
+            _ => {
+                for (field, text) in scalars(&found) {
+                    let Some(text) = self.counts(text) else { continue };
+                    if text.trim().is_empty() {
+                        continue;
+                    }
+                    let target = self.target(&text, here, root, key);
+                    into.push(Said { target, ..said(field, text) });
+                }
+            }
+        }
+    }
+
+    /// The part of a value that counts.
+    fn counts(&self, text: String) -> Option<String> {
+        let Some(pattern) = &self.matches else { return Some(text) };
+        let found = pattern.captures(&text)?;
+        Some(found.name("value").map(|value| value.as_str().to_owned()).unwrap_or_else(|| text.clone()))
+    }
+
+    fn provider(&self, here: &Spot<'_>, root: &Value) -> Option<String> {
+        let word = self.provider_from.as_ref().and_then(|path| path.text(here, root));
+        let named = word.map(|word| self.providers.get(&word).cloned().unwrap_or_else(|| word.to_lowercase()));
+        named.or_else(|| self.provider.clone())
+    }
+
+    fn target(&self, name: &str, here: &Spot<'_>, root: &Value, key: &Key) -> Option<Target> {
+        let own = |kind: &str| Target {
+            key: Key { group: String::new(), kind: kind.to_owned(), namespace: key.namespace.clone(), name: name.into() },
+            optional: false,
+        };
+        match (&self.to, self.says) {
+            (Some(form), _) => Some(form.target(name, here, root, key)),
+            (None, FieldMeaning::SecretReference) => Some(own("Secret")),
+            (None, FieldMeaning::ConfigReference) => Some(own("ConfigMap")),
+            _ => None,
+        }
+    }
+}
+
+impl ReferenceForm {
+    fn target(&self, name: &str, here: &Spot<'_>, root: &Value, key: &Key) -> Target {
+        let word = |path: &Option<Path>| path.as_ref().and_then(|path| path.text(here, root));
+        let group = word(&self.group_from).map(|group| match group.split_once('/') {
+            // Some references say group and version together.
+            Some((group, _)) => group.to_owned(),
+            None => group,
+        });
+        let namespace = word(&self.namespace_from).or_else(|| self.to.namespace.clone());
+        let key = Key {
+            group: group.unwrap_or_else(|| self.to.group.clone()),
+            kind: word(&self.kind_from).unwrap_or_else(|| self.to.kind.clone()),
+            namespace: namespace.unwrap_or_else(|| key.namespace.clone()),
+            name: name.to_owned(),
+        };
+        Target { key, optional: self.to.optional }
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// Labels of a selector, be it a plain map or one with `matchLabels`; and whether it says more than labels.
+fn selected(value: &Value) -> (Labels, bool) {
+    let Some(map) = value.as_object() else { return (Labels::new(), true) };
+    let inner = map.get("labelSelector").unwrap_or(value);
+    if inner.get("matchLabels").is_some() || inner.get("matchExpressions").is_some() {
+        let mut all = labels(inner.get("matchLabels"));
+        let mut odd = false;
+        for expression in inner.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+            let values = expression.get("values").and_then(Value::as_array);
+            match (str_at(expression, "/operator"), values.map(Vec::as_slice)) {
+                ("In", Some([Value::String(one)])) => {
+                    all.insert(str_at(expression, "/key").to_owned(), one.clone());
+                }
+                _ => odd = true,
+            }
+        }
+        return (all, odd);
+    }
+    (labels(Some(value)), map.values().any(|value| value.is_object() || value.is_array()))
+}
+
+/// Every scalar below a spot with the name under which it stands.
+fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
+    if into.len() >= MOST {
+        return;
+    }
+    match spot.value {
+        Value::Object(map) => {
+            // Lists of names and values are maps in another dress.
+            if let (Some(Value::String(name)), Some(value)) = (map.get("name"), map.get("value")) {
+                leaves(&spot.key("value", value), name, into);
+            }
+            for (key, value) in map.iter().filter(|(key, _)| *key != "value" || !map.contains_key("name")) {
+                leaves(&spot.key(key, value), key, into);
+            }
+        }
+        Value::Array(list) => {
+            for (position, value) in list.iter().enumerate() {
+                leaves(&spot.element(position, value), key, into);
+            }
+        }
+        value => {
+            let Some(mut text) = text(value) else { return };
+            if text.len() > LONGEST {
+                let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+                text.truncate(end);
+            }
+            if !text.trim().is_empty() {
+                into.push(Word { field: spot.field.clone(), key: key.to_owned(), text });
+            }
+        }
+    }
+}
+
+fn concerns(
+    path: &Path,
+    says: DataMeaning,
+    to: Option<&InterpretedReference>,
+    absent: DataAbsent,
+    here: &Spot<'_>,
+    key: &Key,
+    into: &mut Vec<Concern>,
+) {
+    let found = scalars(&path.all(here, here.value));
+    if found.is_empty() && absent == DataAbsent::Everything {
+        into.push(Concern::Everything);
+    }
+    for (_, name) in found {
+        into.push(match says {
+            DataMeaning::Namespace if name == "*" => Concern::Everything,
+            DataMeaning::Namespace => Concern::Namespace(name),
+            DataMeaning::Claim => Concern::Claim(name),
+            DataMeaning::Secret => Concern::Secret(name),
+            DataMeaning::Resource => {
+                let Some(to) = to else { continue };
+                let read = |path: &Option<String>| {
+                    path.as_ref().and_then(|path| Path::parse(path).ok()?.text(here, here.value))
+                };
+                Concern::Resource(Key {
+                    group: read(&to.group_from).unwrap_or_else(|| to.group.clone()),
+                    kind: read(&to.kind_from).unwrap_or_else(|| to.kind.clone()),
+                    namespace: read(&to.namespace_from)
+                        .or_else(|| to.namespace.clone())
+                        .unwrap_or_else(|| key.namespace.clone()),
+                    name,
+                })
+            }
+        });
+    }
+}
+
+fn contents(
+    interpreters: &Interpreters,
+    says: ContentMeaning,
+    found: &Spot<'_>,
+    key: &Key,
+    depth: usize,
+    into: &mut Vec<(String, Content)>,
+) {
+    match says {
+        ContentMeaning::PodSpec => {
+            let mut words = Vec::new();
+            pod_words(found, &mut words);
+            if !words.is_empty() {
+                into.push((found.field.clone(), Content::Words(words)));
+            }
+        }
+        ContentMeaning::Objects if depth < DEEPEST => {
+            let object = found.value;
+            let namespace = str_at(object, "/metadata/namespace");
+            let namespace = if namespace.is_empty() { &key.namespace } else { namespace };
+            let name = str_at(object, "/metadata/name");
+            let inner = at(interpreters, found, namespace, name, depth + 1);
+            let inner = inner.unwrap_or_else(|| Resource {
+                key: Key {
+                    group: str_at(object, "/apiVersion").rsplit_once('/').map_or("", |(group, _)| group).to_owned(),
+                    kind: str_at(object, "/kind").to_owned(),
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                },
+                labels: labels(object.pointer("/metadata/labels")),
+                unknown_version: None,
+                destinations: Vec::new(),
+                data: Vec::new(),
+                contents: Vec::new(),
+                is_default: false,
+            });
+            into.push((found.field.clone(), Content::Object(inner)));
+            // Kubernetes' own workloads and pods say where their containers send things.
+            for path in ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec", "/spec"] {
+                if let Some(spec) = object.pointer(path).filter(|spec| spec.get("containers").is_some()) {
+                    let field = format!("{}{}", found.field, path.replace('/', "."));
+                    contents(interpreters, ContentMeaning::PodSpec, &Spot { field, value: spec }, key, depth, into);
+                }
+            }
+        }
+        ContentMeaning::Objects => {}
+    }
+}
+
+/// What the containers of a pod specification are told.
+fn pod_words(spec: &Spot<'_>, into: &mut Vec<Word>) {
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        let Some(containers) = spec.value.get(list) else { continue };
+        let all = spec.key(list, containers);
+        for (position, container) in containers.as_array().into_iter().flatten().enumerate() {
+            let here = all.element(position, container);
+            for field in ["env", "command", "args"] {
+                if let Some(value) = container.get(field) {
+                    leaves(&here.key(field, value), "", into);
+                }
+            }
+        }
+    }
+    // The name of a variable is no word of its own.
+    into.retain(|word| !word.field.ends_with(".name") && !word.field.contains(".valueFrom."));
+}

@@ -1,0 +1,209 @@
+//! Objects of interpreted types before the decision.
+
+use std::sync::Arc;
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{PatchOperation, ReplaceOperation};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::path::tokens;
+use super::resolve::{Resolver, Settled};
+use super::{Concern, Content, Key, Resource};
+use crate::engine::data::Data;
+use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement};
+use crate::engine::verdict::Change;
+use crate::engine::{self};
+use crate::interpret::scope::{self, NamespaceScope};
+use crate::interpret::world::World;
+use crate::interpret::{Judgement, Verdict};
+
+/// Why an object could not be read.
+pub type Unread = serde_json::Error;
+
+/// Judges an object of an interpreted type; none if no interpreter knows it.
+///
+/// # Errors
+///
+/// When the object is no JSON.
+pub fn judge(
+    world: &World,
+    key: &Key,
+    object: &str,
+    old: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Judgement>, Unread> {
+    let interpreters = &world.interpreters;
+    let read = |text: &str| -> Result<Option<Resource>, Unread> {
+        let value: Value = serde_json::from_str(text)?;
+        Ok(super::read(interpreters, &value, &key.namespace, &key.name))
+    };
+    let Some(resource) = read(object)? else { return Ok(None) };
+    // What says the same as before passes, also on an object that is wrong.
+    if let Some(old) = old
+        && read(old)?.is_some_and(|old| old == resource)
+    {
+        return Ok(Some(Judgement::new(Verdict::allow())));
+    }
+    let facts = facts(world, &resource, old.is_none());
+    let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+    let patch = verdict
+        .rewrites
+        .iter()
+        .filter_map(|rewrite| match &rewrite.change {
+            Change::Take { name } => {
+                let field = &facts.placements.get(rewrite.placement)?.field;
+                let path = PointerBuf::from_tokens(tokens(field));
+                Some(PatchOperation::Replace(ReplaceOperation { path, value: name.as_str().into() }))
+            }
+            Change::PinNodes { .. } => None,
+        })
+        .collect();
+    Ok(Some(Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts)))
+}
+
+/// What an object does with whose data, and where. `created`: its fields may still be replaced.
+pub fn facts(world: &World, resource: &Resource, created: bool) -> Facts {
+    let data = data(world, resource);
+    if data.is_empty() {
+        return Facts::default();
+    }
+    let settled = Resolver::new(world).resource(resource);
+    let namespace = world.namespaces.get(&resource.key.namespace).map(|scope| &**scope);
+    let mut placements = Vec::with_capacity(settled.len());
+    for one in settled {
+        place(world, namespace, one, &data, created, &mut placements);
+    }
+    Facts { placements, ..Facts::default() }
+}
+
+/// One settled place as placements. What is sent without a flow that declares it is worked on where it arrives: policies on
+/// either act bind.
+pub fn place(
+    world: &World,
+    namespace: Option<&NamespaceScope>,
+    settled: Settled,
+    data: &[Arc<Data>],
+    created: bool,
+    into: &mut Vec<Placement>,
+) {
+    let Settled { act, field, places, region_of, rewrite } = settled;
+    let flexibility = match &region_of {
+        Some(provider) => Flexibility::Region { provider: provider.clone(), regions: regions(world, provider), may_take: rewrite && created },
+        None => Flexibility::Fixed,
+    };
+    let acts: &[Act] = if act == Act::Transfer { &[Act::Process, Act::Transfer] } else { &[act] };
+    let data = match namespace.filter(|_| act == Act::Transfer) {
+        Some(namespace) => declared(namespace, &places.countries, data),
+        None => data.to_vec(),
+    };
+    for act in acts {
+        into.push(Placement {
+            act: *act,
+            field: field.clone(),
+            data: data.clone(),
+            places: places.clone(),
+            flexibility: flexibility.clone(),
+        });
+    }
+}
+
+/// The data with every flow of the namespace as its carrier that declares to lead there.
+fn declared(
+    namespace: &NamespaceScope,
+    countries: &crate::engine::country::CountrySet,
+    data: &[Arc<Data>],
+) -> Vec<Arc<Data>> {
+    let leads_there =
+        |places: &crate::engine::place::Places| places.unproven.is_none() && countries.is_subset(&places.countries);
+    let carriers: Vec<_> = namespace
+        .flows
+        .iter()
+        .filter(|flow| flow.recipient.as_ref().is_some_and(leads_there))
+        .filter_map(|flow| flow.matter.clone())
+        .collect();
+    if carriers.is_empty() {
+        return data.to_vec();
+    }
+    data.iter()
+        .map(|one| {
+            let mut one = Data::clone(one);
+            one.carriers.extend(carriers.iter().cloned());
+            Arc::new(one)
+        })
+        .collect()
+}
+
+fn regions(world: &World, provider: &str) -> Vec<Alternative> {
+    let all = world.gazetteer.regions_of(provider);
+    all.map(|(id, places)| Alternative { name: id.to_owned(), places: places.clone(), with_pod: false }).collect()
+}
+
+/// Whose data an object concerns.
+pub fn data(world: &World, resource: &Resource) -> Vec<Arc<Data>> {
+    let mut all = Vec::new();
+    gather(world, resource, 0, &mut all);
+    all
+}
+
+fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<Data>>) {
+    const FARTHEST: usize = 8;
+    let Key { namespace, .. } = &resource.key;
+    let mut add = |one: &Arc<Data>| {
+        if !into.contains(one) {
+            into.push(one.clone());
+        }
+    };
+    if let Some(own) = scope::own(&resource.labels) {
+        add(&own);
+    }
+    let here = world.namespaces.get(namespace);
+    if let Some(scope) = here {
+        scope.label.iter().for_each(&mut add);
+        let listed = |store: &&scope::StoreScope| store.resources.iter().any(|(group, kind, name)| {
+            *group == resource.key.group && *kind == resource.key.kind && *name == resource.key.name
+        });
+        scope.stores.iter().filter(listed).for_each(|store| add(&store.data));
+    }
+    let whole = |scope: &NamespaceScope| {
+        let stores = scope.stores.iter().map(|store| &store.data);
+        scope.label.iter().chain(stores).cloned().collect::<Vec<_>>()
+    };
+    for concern in &resource.data {
+        match concern {
+            Concern::Namespace(name) => {
+                world.namespaces.get(name).into_iter().flat_map(|scope| whole(scope)).for_each(|one| add(&one));
+            }
+            Concern::Everything => {
+                world.namespaces.values().flat_map(|scope| whole(scope)).for_each(|one| add(&one));
+            }
+            Concern::Claim(name) => {
+                let Some(scope) = here else { continue };
+                let empty = scope::Labels::new();
+                let labels = scope.claims.get(name).map_or(&empty, |claim| &claim.labels);
+                scope::of_claim(scope, name, labels).iter().for_each(&mut add);
+            }
+            Concern::Secret(name) => {
+                let Some(scope) = here else { continue };
+                let stores = scope.secrets.get(name).into_iter().flatten();
+                stores.filter_map(|position| scope.stores.get(*position)).for_each(|store| add(&store.data));
+            }
+            Concern::Resource(_) => {}
+        }
+    }
+    for concern in &resource.data {
+        if let Concern::Resource(key) = concern
+            && depth < FARTHEST
+            && let Some(found) = world.resources.find(key)
+        {
+            gather(world, found, depth + 1, into);
+        }
+    }
+    for (_, content) in &resource.contents {
+        if let Content::Object(inner) = content
+            && depth < FARTHEST
+        {
+            gather(world, inner, depth + 1, into);
+        }
+    }
+}

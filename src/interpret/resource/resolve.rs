@@ -1,0 +1,483 @@
+//! What the words of an object mean now: by locations, providers, clusters and the objects to which they lead.
+
+use super::{Content, Destination, Key, Resource, Said, Word};
+use crate::api::v1alpha1::{FieldMeaning, Silence};
+use crate::engine::endpoint::Endpoint;
+use crate::engine::facts::Act;
+use crate::engine::gazetteer::Zone;
+use crate::engine::place::Places;
+use crate::interpret::scope::Labels;
+use crate::interpret::world::World;
+
+/// References are followed this far; what lies beyond is not proven.
+const FARTHEST: usize = 8;
+/// An object with more than this many places to say is not made for people; the rest is not proven.
+const MOST: usize = 4_000;
+
+/// What a word means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meaning {
+    /// It lies there.
+    There(Places),
+    /// Nothing leaves by it, or what does is judged by itself.
+    Fine,
+    /// It is understood and names no place.
+    Silent(String),
+    /// Nobody here can tell.
+    Unknown(String),
+}
+
+/// One place to which an object sends data, as it is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What happens there.
+    pub act: Act,
+    /// The field that says so.
+    pub field: String,
+    /// Where that is.
+    pub places: Places,
+    /// The provider whose region the field names, where it may be given another one.
+    pub region_of: Option<String>,
+    /// Whether it may be replaced when the object is created.
+    pub rewrite: bool,
+}
+
+/// Looks words up.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a> {
+    world: &'a World,
+    depth: usize,
+}
+
+impl<'a> Resolver<'a> {
+    /// Looks up in this world.
+    pub fn new(world: &'a World) -> Self {
+        Self { world, depth: 0 }
+    }
+
+    /// Every place to which an object sends data.
+    pub fn resource(&self, resource: &Resource) -> Vec<Settled> {
+        let mut all = Vec::new();
+        self.gather(resource, "", &mut all);
+        all
+    }
+
+    fn gather(&self, resource: &Resource, at: &str, into: &mut Vec<Settled>) {
+        if let Some(version) = &resource.unknown_version {
+            let Key { group, kind, .. } = &resource.key;
+            let reason = format!("no ResourceInterpreter knows version {version} of {kind} ({group})");
+            into.push(Settled {
+                act: Act::Store,
+                field: if at.is_empty() { "apiVersion".to_owned() } else { format!("{at}.apiVersion") },
+                places: Places::unknown(reason),
+                region_of: None,
+                rewrite: false,
+            });
+        }
+        for destination in &resource.destinations {
+            if into.len() > MOST {
+                let places = Places::unknown("the object names more places than are looked at");
+                let field = destination.base.clone();
+                into.push(Settled { act: destination.act, field, places, region_of: None, rewrite: false });
+                return;
+            }
+            self.destination(resource, destination, into);
+        }
+        for (field, content) in &resource.contents {
+            match content {
+                Content::Object(inner) => self.gather(inner, field, into),
+                Content::Words(words) => self.words(words, &resource.key.namespace, Act::Transfer, into),
+            }
+        }
+    }
+
+    /// Where free text that is told to programs sends data: what it names outside or cannot tell. Words in place of proof
+    /// say nothing else.
+    pub fn words(&self, words: &[Word], namespace: &str, act: Act, into: &mut Vec<Settled>) {
+        for word in words {
+            for meaning in self.word(word, namespace) {
+                let places = match meaning {
+                    Meaning::There(places) => places,
+                    Meaning::Unknown(reason) => Places::unknown(reason),
+                    Meaning::Fine | Meaning::Silent(_) => continue,
+                };
+                let settled = Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false };
+                if !into.contains(&settled) {
+                    into.push(settled);
+                }
+            }
+        }
+    }
+
+    fn word(&self, word: &Word, namespace: &str) -> Vec<Meaning> {
+        let Word { key, text, .. } = word;
+        let found = if text.contains('\n') || key.is_empty() {
+            self.world.gazetteer.scan(text)
+        } else {
+            self.world.gazetteer.named(key, text)
+        };
+        found.into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
+    }
+
+    fn destination(&self, resource: &Resource, destination: &Destination, into: &mut Vec<Settled>) {
+        let start = into.len();
+        let (mut fine, mut silent) = (false, None::<(String, String)>);
+        for said in &destination.said {
+            if said.beside.iter().any(|text| self.is_own(text, &resource.key.namespace)) {
+                continue;
+            }
+            for meaning in self.said(resource, said) {
+                let places = match meaning {
+                    Meaning::There(places) => places,
+                    Meaning::Unknown(reason) => Places::unknown(reason),
+                    Meaning::Fine => {
+                        fine = true;
+                        continue;
+                    }
+                    Meaning::Silent(reason) => {
+                        silent.get_or_insert((said.field.clone(), reason));
+                        continue;
+                    }
+                };
+                let region_of = said.provider.clone().filter(|_| said.says == FieldMeaning::Region);
+                let (act, field, rewrite) = (destination.act, said.field.clone(), said.rewrite);
+                let settled = Settled { act, field, places, region_of, rewrite };
+                if !into[start..].contains(&settled) {
+                    into.push(settled);
+                }
+            }
+        }
+        if into.len() > start || fine {
+            return;
+        }
+        let quiet = &destination.silence;
+        let (field, said) = match &silent {
+            Some((field, reason)) => (field.clone(), Some(reason)),
+            None => (destination.expected.clone(), None),
+        };
+        let settled = |places| Settled { act: destination.act, field: field.clone(), places, region_of: None, rewrite: false };
+        let because = || {
+            let told = said.or(quiet.because.as_ref()).cloned();
+            told.unwrap_or_else(|| "nothing in it says where".to_owned())
+        };
+        match quiet.means {
+            // A name of which nobody knows the place is still a destination.
+            Silence::Nothing if said.is_none() => {}
+            Silence::Unknown | Silence::Nothing => into.push(settled(Places::unknown(because()))),
+            Silence::Anywhere => into.push(settled(Places::anywhere())),
+            Silence::Countries => into.push(settled(Places::known(quiet.countries))),
+            Silence::Default => {
+                let (group, kind) = quiet.to.clone().unwrap_or_default();
+                let mut found = false;
+                for default in self.world.resources.defaults(&group, &kind, &resource.key.namespace) {
+                    found = true;
+                    into.extend(self.follow(default).into_iter().filter_map(|meaning| match meaning {
+                        Meaning::There(places) => Some(settled(places)),
+                        Meaning::Unknown(reason) => Some(settled(Places::unknown(reason))),
+                        Meaning::Fine | Meaning::Silent(_) => None,
+                    }));
+                }
+                if !found {
+                    let reason = format!("it names no {kind}, and no default one is known");
+                    into.push(settled(Places::unknown(reason)));
+                }
+            }
+        }
+    }
+
+    /// Whether a text leads to a place that its owner declares, or into this cluster.
+    fn is_own(&self, text: &str, namespace: &str) -> bool {
+        self.world.gazetteer.endpoints(text).into_iter().any(|endpoint| match endpoint {
+            Endpoint::Place { own, .. } => own,
+            service @ Endpoint::Service { .. } => self.endpoint(service, namespace) == [Meaning::Fine],
+            Endpoint::Local => true,
+            Endpoint::Silent(_) | Endpoint::Unknown(_) => false,
+        })
+    }
+
+    fn said(&self, resource: &Resource, said: &Said) -> Vec<Meaning> {
+        let gazetteer = &self.world.gazetteer;
+        let namespace = &resource.key.namespace;
+        let provider = said.provider.as_deref();
+        let text = said.text.trim();
+        let known = |places: Option<&Places>, silent: String| {
+            vec![places.map_or(Meaning::Silent(silent), |places| Meaning::There(places.clone()))]
+        };
+        match said.says {
+            FieldMeaning::Region => text
+                .split(',')
+                .filter(|id| !id.trim().is_empty())
+                .flat_map(|id| self.endpoint(gazetteer.region_named(provider, id.trim()), namespace))
+                .collect(),
+            FieldMeaning::Zone => text.split(',').map(|id| self.zone(provider, id.trim())).collect(),
+            FieldMeaning::Endpoint => {
+                gazetteer.endpoints(text).into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
+            }
+            FieldMeaning::Bucket => {
+                // Some fields take a name or a whole address.
+                if text.contains("://") || text.starts_with("arn:") {
+                    return gazetteer.endpoints(text).into_iter().flat_map(|one| self.endpoint(one, namespace)).collect();
+                }
+                known(gazetteer.bucket(text), format!("bucket {} is in no Location", shown(text)))
+            }
+            FieldMeaning::Cluster => vec![self.cluster(text, namespace)],
+            FieldMeaning::ClusterSelector => self.clusters(&said.labels, !said.text.is_empty()),
+            FieldMeaning::Model => {
+                gazetteer.model(provider, text).into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
+            }
+            FieldMeaning::NodeLabels => {
+                let places = said.labels.iter().filter_map(|(key, value)| {
+                    self.world.nodes.labelled(key, value, gazetteer).filter(|places| places.unproven.is_none())
+                });
+                match places.reduce(Places::and) {
+                    Some(places) if !places.countries.is_empty() => vec![Meaning::There(places)],
+                    _ => vec![Meaning::Fine],
+                }
+            }
+            FieldMeaning::Reference => said.target.iter().flat_map(|to| self.target(&to.key, to.optional)).collect(),
+            FieldMeaning::SecretReference | FieldMeaning::ConfigReference => {
+                said.target.iter().flat_map(|to| self.content(&to.key)).collect()
+            }
+            FieldMeaning::Replicated => {
+                vec![Meaning::Unknown(format!("{} sends copies to another place, which it does not name", quoted(text)))]
+            }
+            FieldMeaning::Anywhere => vec![Meaning::There(Places::anywhere())],
+            FieldMeaning::Elsewhere => vec![Meaning::Unknown("it leads to a place that it does not name".to_owned())],
+            FieldMeaning::Opaque | FieldMeaning::Hints => self.free(said, namespace),
+        }
+    }
+
+    fn zone(&self, provider: Option<&str>, id: &str) -> Meaning {
+        let gazetteer = &self.world.gazetteer;
+        let Some(provider) = provider else { return Meaning::from(gazetteer.zone(id, &[])) };
+        match gazetteer.zone_of(provider, id) {
+            Zone::Place(places) => Meaning::from(places),
+            Zone::Of(region) => match gazetteer.region_of(provider, &region) {
+                Some(places) => Meaning::There(places.clone()),
+                None => Meaning::Unknown(format!("no Location names region {} of {provider}", shown(&region))),
+            },
+            Zone::Nothing | Zone::NotUnderstood => {
+                Meaning::Unknown(format!("zone {} is not understood at {provider}", shown(id)))
+            }
+        }
+    }
+
+    /// Free text: what is outside counts; what is inside proves nothing.
+    fn free(&self, said: &Said, namespace: &str) -> Vec<Meaning> {
+        let mut all: Vec<Meaning> = Vec::new();
+        for word in &said.words {
+            for meaning in self.word(word, namespace) {
+                let doubt = || Some("it is read from free text, which proves nothing".to_owned());
+                let meaning = match meaning {
+                    Meaning::There(Places { countries, unproven }) if said.says == FieldMeaning::Opaque => {
+                        Meaning::There(Places { countries, unproven: unproven.or_else(doubt) })
+                    }
+                    Meaning::Silent(_) => continue,
+                    other => other,
+                };
+                if !all.contains(&meaning) {
+                    all.push(meaning);
+                }
+            }
+        }
+        if all.is_empty() && said.says == FieldMeaning::Hints {
+            all.push(Meaning::Fine);
+        }
+        if all.is_empty() {
+            return vec![Meaning::Silent("it is free text in which anything may stand".to_owned())];
+        }
+        all
+    }
+
+    fn endpoint(&self, endpoint: Endpoint, namespace: &str) -> Vec<Meaning> {
+        match endpoint {
+            Endpoint::Local => vec![Meaning::Fine],
+            Endpoint::Place { places, .. } => vec![Meaning::There(places)],
+            Endpoint::Silent(reason) => vec![Meaning::Silent(reason)],
+            Endpoint::Unknown(reason) => vec![Meaning::Unknown(reason)],
+            Endpoint::Service { name, namespace: other } => {
+                let namespace = other.unwrap_or_else(|| namespace.to_owned());
+                self.service(&namespace, &name)
+            }
+        }
+    }
+
+    /// Where a service of this cluster leads: to pods, which are judged themselves, or out of it.
+    fn service(&self, namespace: &str, name: &str) -> Vec<Meaning> {
+        let key = |group: &str, kind: &str| Key {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let mut all = Vec::new();
+        if let Some(service) = self.world.resources.get(&key("", "Service")) {
+            all.extend(self.follow(service));
+        }
+        if let Some(endpoints) = self.world.resources.get(&key("", "Endpoints")) {
+            all.extend(self.follow(endpoints));
+        }
+        for slice in self.world.resources.slices(namespace, name) {
+            all.extend(self.follow(slice));
+        }
+        if all.is_empty() { vec![Meaning::Fine] } else { all }
+    }
+
+    fn target(&self, key: &Key, optional: bool) -> Vec<Meaning> {
+        if let Some(places) = self.declared(key) {
+            return vec![Meaning::There(places)];
+        }
+        if let Some(found) = self.world.resources.find(key) {
+            return self.follow(found);
+        }
+        // Kinds that are indexed by themselves.
+        match (key.group.as_str(), key.kind.as_str()) {
+            ("", "Service") => return self.service(&key.namespace, &key.name),
+            ("storage.k8s.io", "StorageClass") => {
+                if let Some(class) = self.world.class(&key.name) {
+                    return vec![if class.with_pod { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
+                }
+            }
+            _ => {}
+        }
+        if optional {
+            return vec![Meaning::Fine];
+        }
+        let Key { kind, name, .. } = key;
+        vec![Meaning::Unknown(format!("{kind} {} is not known", shown(name)))]
+    }
+
+    /// What the owner declares of an object whose content nobody here can read.
+    fn declared(&self, key: &Key) -> Option<Places> {
+        self.world.gazetteer.object(&key.group, &key.kind, &key.namespace, &key.name).cloned()
+    }
+
+    /// What a referenced object says.
+    fn follow(&self, resource: &Resource) -> Vec<Meaning> {
+        let Key { kind, name, .. } = &resource.key;
+        if self.depth >= FARTHEST {
+            return vec![Meaning::Unknown(format!("{kind} {name} stands at the end of a long chain of references"))];
+        }
+        if let Some(places) = self.declared(&resource.key) {
+            return vec![Meaning::There(places)];
+        }
+        let deeper = Self { world: self.world, depth: self.depth + 1 };
+        let mut all: Vec<Meaning> = Vec::new();
+        for Settled { field, places, .. } in deeper.resource(resource) {
+            let meaning = match places {
+                Places { countries, unproven: Some(reason) } if countries.is_full() => {
+                    Meaning::Unknown(format!("{kind} {name}, {field}: {reason}"))
+                }
+                places => Meaning::There(places),
+            };
+            if !all.contains(&meaning) {
+                all.push(meaning);
+            }
+        }
+        if all.is_empty() {
+            all.push(Meaning::Fine);
+        }
+        all
+    }
+
+    /// Where the content of a secret or config map leads.
+    fn content(&self, key: &Key) -> Vec<Meaning> {
+        let Key { kind, namespace, name, .. } = key;
+        if let Some(places) = self.declared(key) {
+            return vec![Meaning::There(places)];
+        }
+        let unknown = |why: &str| vec![Meaning::Unknown(format!("{kind} {namespace}/{name} {why}"))];
+        let Some(found) = self.world.resources.get(key) else {
+            return unknown("is not read; a Location may name it under objects");
+        };
+        let words = found.destinations.iter().flat_map(|one| &one.said).flat_map(|said| &said.words);
+        let mut all: Vec<Meaning> = Vec::new();
+        for meaning in words.flat_map(|word| self.word(word, namespace)) {
+            if !matches!(meaning, Meaning::Silent(_)) && !all.contains(&meaning) {
+                all.push(meaning);
+            }
+        }
+        if all.is_empty() { unknown("names no place") } else { all }
+    }
+
+    fn cluster(&self, text: &str, namespace: &str) -> Meaning {
+        const THIS: [&str; 2] = ["in-cluster", "kubernetes.default"];
+        if let Some(places) = self.world.gazetteer.cluster(text) {
+            return Meaning::There(places.clone());
+        }
+        if THIS.contains(&text) {
+            return Meaning::Fine;
+        }
+        if text == "*" {
+            return Meaning::There(Places::anywhere());
+        }
+        let named: Vec<&Resource> = self.world.resources.clusters().filter(|one| one.key.name == text).collect();
+        if !named.is_empty() {
+            return self.all_of(&named);
+        }
+        if text.contains("://") {
+            let server = self.world.gazetteer.endpoints(text).into_iter().next();
+            return match server {
+                Some(Endpoint::Service { name, namespace: Some(space) }) if name == "kubernetes" && space == "default" => {
+                    Meaning::Fine
+                }
+                Some(endpoint) => self.endpoint(endpoint, namespace).into_iter().next().unwrap_or(Meaning::Fine),
+                None => Meaning::Unknown("it is no address".to_owned()),
+            };
+        }
+        Meaning::Unknown(format!("no Location names cluster {}", shown(text)))
+    }
+
+    /// The clusters that carry some labels; a selector that says more than labels is not proven.
+    fn clusters(&self, labels: &Labels, odd: bool) -> Vec<Meaning> {
+        if odd {
+            return vec![Meaning::Unknown("it selects clusters by more than labels".to_owned())];
+        }
+        let selected: Vec<&Resource> = self
+            .world
+            .resources
+            .clusters()
+            .filter(|cluster| labels.iter().all(|(key, value)| cluster.labels.get(key) == Some(value)))
+            .collect();
+        if labels.is_empty() {
+            return vec![Meaning::There(Places::anywhere())];
+        }
+        if selected.is_empty() {
+            return vec![Meaning::Unknown("no known cluster carries these labels".to_owned())];
+        }
+        vec![self.all_of(&selected)]
+    }
+
+    fn all_of(&self, clusters: &[&Resource]) -> Meaning {
+        let mut places: Option<Places> = None;
+        for cluster in clusters {
+            for meaning in self.follow(cluster) {
+                match meaning {
+                    Meaning::There(there) => places = Some(places.map_or(there.clone(), |before| before.or(there))),
+                    Meaning::Unknown(reason) | Meaning::Silent(reason) => return Meaning::Unknown(reason),
+                    Meaning::Fine => {}
+                }
+            }
+        }
+        places.map_or_else(|| Meaning::Unknown("the cluster says no place".to_owned()), Meaning::There)
+    }
+}
+
+impl From<Places> for Meaning {
+    fn from(places: Places) -> Self {
+        match places {
+            Places { countries, unproven: Some(reason) } if countries.is_full() => Self::Unknown(reason),
+            places => Self::There(places),
+        }
+    }
+}
+
+/// A name as it may be shown: whoever wrote it may have written anything.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect()
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() || text == "true" { "this".to_owned() } else { shown(text) }
+}
