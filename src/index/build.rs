@@ -243,6 +243,7 @@ impl Index {
         let of = |name: &str| (namespace.to_owned(), name.to_owned());
         let label = self.namespaces.get(namespace).and_then(Option::as_ref);
         let mut scope = NamespaceScope {
+            name: namespace.to_owned(),
             label: label.map(|value| Arc::new(scope::labelled(value, Source::Namespace(namespace.to_owned())))),
             claims: self.claims.get(namespace).cloned().unwrap_or_default(),
             ..NamespaceScope::default()

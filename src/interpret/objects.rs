@@ -1,7 +1,8 @@
 //! Kubernetes' own objects, as far as Domicile reads them.
 //!
 //! Everything else in them is skipped while decoding, so that an object of many kilobytes costs a few hundred bytes, in
-//! admission as in the watches. In particular no environment value, secret or annotation of others is ever held.
+//! admission as in the watches. In particular no secret or annotation of others is ever held, and of environment
+//! variables only those whose name or form says that they name a place.
 
 mod decode;
 mod pod;

@@ -17,6 +17,7 @@ use crate::engine::verdict::{Change, Verdict};
 use super::claim;
 use super::constraint;
 use super::objects::{PodSpec, PodTemplate};
+use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
 
@@ -140,11 +141,37 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
             flexibility: Flexibility::Fixed,
         });
     }
+    egress(world, namespace, &flows, pod, &data, &mut placements);
     let process = Placement { act: Act::Process, field: constraint(pod), data, places, flexibility: flexibility() };
     placements.insert(0, process);
     let stake = |flow: &&FlowScope| Some(Stake { matter: flow.matter.clone()?, field: Some(carried(flow)) });
     let matters = flows.iter().filter_map(stake).collect();
     Facts { placements, matters }
+}
+
+/// Where its containers are told to send data, by variables, arguments, host aliases and config maps.
+fn egress(
+    world: &World,
+    namespace: &NamespaceScope,
+    flows: &[&FlowScope],
+    pod: PodView<'_>,
+    data: &[Arc<Data>],
+    into: &mut Vec<Placement>,
+) {
+    let mut settled = Vec::new();
+    let resolver = Resolver::new(world);
+    for (field, key, text) in pod.spec.told(pod.path) {
+        let word = Word { field, key: key.to_owned(), text: text.into_owned() };
+        resolver.words(&[word], &namespace.name, Act::Transfer, &mut settled);
+    }
+    if !world.resources.is_empty() {
+        for (field, name) in pod.spec.config_maps(pod.path) {
+            resolver.config(&namespace.name, name, field, Act::Transfer, &mut settled);
+        }
+    }
+    for one in settled {
+        resource::place(world, flows.iter().copied(), one, data, false, into);
+    }
 }
 
 /// The node label requirement that a verdict asks for.

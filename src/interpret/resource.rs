@@ -20,7 +20,8 @@ use super::read::Problem;
 use super::scope::Labels;
 use path::Path;
 
-pub use judge::{Unread, judge};
+pub use judge::{Unread, facts, judge, place};
+pub use resolve::Resolver;
 
 /// Which object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -379,6 +380,11 @@ impl Resources {
     pub fn remove(&mut self, key: &Key) -> bool {
         self.clusters.remove(key);
         self.all.remove(key).is_some()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// Every object.

@@ -21,6 +21,8 @@ pub type Labels = BTreeMap<String, String>;
 /// One namespace, as admission sees it.
 #[derive(Debug, Clone, Default)]
 pub struct NamespaceScope {
+    /// Its name.
+    pub name: String,
     /// Data that its origin label declares.
     pub label: Option<Arc<Data>>,
     /// Its stores, by name.

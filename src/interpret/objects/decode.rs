@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::pod::Env;
+use super::pod::{Env, EnvSource};
 use super::{DEFAULT_CLASS, SELECTED_NODE};
 
 /// Metadata with the parts that matter; the rest of `ObjectMeta` stays empty.
@@ -102,8 +102,8 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Variables that reference a secret: most do not, and a pod may carry hundreds.
-pub fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
+/// Variables that reference something or may say where data goes: most do neither, and a pod may carry hundreds.
+pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
     struct Secrets;
     impl<'de> Visitor<'de> for Secrets {
         type Value = Vec<Env>;
@@ -127,7 +127,10 @@ pub fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut kept = Vec::new();
             while let Some(variable) = list.next_element::<Env>()? {
-                if variable.value_from.as_ref().is_some_and(|source| source.secret_key_ref.is_some()) {
+                let refers = |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
+                if variable.value_from.as_ref().is_some_and(refers) {
+                    kept.push(Env { value: None, ..variable });
+                } else if variable.value.as_deref().is_some_and(|value| may_tell(&variable.name, value)) {
                     kept.push(variable);
                 }
             }
@@ -135,6 +138,40 @@ pub fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
         }
     }
     deserializer.deserialize_option(Secrets)
+}
+
+/// Commands and arguments of which one may say where data goes, in their order; none if no one does.
+pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let mut all: Vec<String> = list(deserializer)?;
+    if !all.iter().any(|word| may_tell("", word) || word.to_ascii_lowercase().contains("region")) {
+        all.clear();
+    }
+    Ok(all)
+}
+
+/// Parts of names of variables that say where something is.
+const TELLING: [&str; 15] = [
+    "REGION", "ENDPOINT", "URL", "URI", "HOST", "BUCKET", "BROKER", "SERVER", "ADDR", "DSN", "CONN", "SITE", "DOMAIN",
+    "BOOTSTRAP", "MODEL",
+];
+/// Endings of names of variables that are secrets themselves.
+const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
+
+/// Whether a variable or argument may say where data goes. What is left out is never held, and so never shown.
+fn may_tell(name: &str, value: &str) -> bool {
+    let value = value.trim();
+    if value.is_empty() {
+        return false;
+    }
+    if value.contains("://") || value.contains("arn:") {
+        return true;
+    }
+    let is = |part: &&str| contains_ignoring_case(name, part);
+    !name.is_empty() && TELLING.iter().any(|part| is(&part)) && !SECRET.iter().any(|part| is(&part))
+}
+
+fn contains_ignoring_case(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// A map that may be absent or null, which is the same.

@@ -7,7 +7,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
-use super::decode::{list, map, metadata, secret_variables};
+use super::decode::{list, map, metadata, telling_variables, telling_words};
 use super::resource;
 
 /// A pod.
@@ -54,6 +54,9 @@ pub struct PodSpec {
     pub node_selector: BTreeMap<String, String>,
     /// Affinity.
     pub affinity: Option<Affinity>,
+    /// Names that it resolves by itself.
+    #[serde(default, deserialize_with = "list")]
+    pub host_aliases: Vec<HostAlias>,
     /// Volumes.
     #[serde(default, deserialize_with = "list")]
     pub volumes: Vec<PodVolume>,
@@ -85,6 +88,54 @@ impl PodSpec {
             whole.chain(projected)
         });
         environment.chain(volumes)
+    }
+
+    /// Names of every config map that the pod reads, with the field that says so.
+    pub fn config_maps<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (String, &'a str)> {
+        let containers = self.named_containers().flat_map(move |(list, at, container)| {
+            let single = container.env.iter().enumerate().filter_map(move |(position, env)| {
+                let name = &env.value_from.as_ref()?.config_map_key_ref.as_ref()?.name;
+                Some((format!("{path}.{list}[{at}].env[{position}]"), name.as_str()))
+            });
+            let whole = container.env_from.iter().enumerate().filter_map(move |(position, env)| {
+                let name = &env.config_map_ref.as_ref()?.name;
+                Some((format!("{path}.{list}[{at}].envFrom[{position}]"), name.as_str()))
+            });
+            single.chain(whole)
+        });
+        let volumes = self.volumes.iter().enumerate().flat_map(move |(position, volume)| {
+            let whole = volume.config_map.iter();
+            let projected = volume.projected.iter().flat_map(|projected| &projected.sources);
+            let projected = projected.filter_map(|source| source.config_map.as_ref());
+            whole.chain(projected).map(move |map| (format!("{path}.volumes[{position}]"), map.name.as_str()))
+        });
+        containers.chain(volumes)
+    }
+
+    /// What its containers are told of where to send data: the field, the name of a variable, the text.
+    pub fn told<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (String, &'a str, Cow<'a, str>)> {
+        let containers = self.named_containers().flat_map(move |(list, at, container)| {
+            let env = container.env.iter().filter_map(move |env| {
+                let field = || format!("{path}.{list}[{at}].env[{}]", env.name);
+                Some((field(), env.name.as_str(), Cow::Borrowed(env.value.as_deref()?)))
+            });
+            let words = [("command", &container.command), ("args", &container.args)].into_iter();
+            let words = words.filter(|(_, words)| !words.is_empty()).map(move |(field, words)| {
+                (format!("{path}.{list}[{at}].{field}"), "", Cow::Owned(words.join(" ")))
+            });
+            env.chain(words)
+        });
+        let aliases = self.host_aliases.iter().enumerate().map(move |(position, alias)| {
+            (format!("{path}.hostAliases[{position}].ip"), "address", Cow::Borrowed(alias.ip.as_str()))
+        });
+        containers.chain(aliases)
+    }
+
+    fn named_containers(&self) -> impl Iterator<Item = (&'static str, usize, &Container)> {
+        let each = |list: &'static str| move |(at, container)| (list, at, container);
+        let main = self.containers.iter().enumerate().map(each("containers"));
+        let init = self.init_containers.iter().enumerate().map(each("initContainers"));
+        main.chain(init).chain(self.ephemeral_containers.iter().enumerate().map(each("ephemeralContainers")))
     }
 
     /// Names of every claim that the pod mounts, with the position of the volume.
@@ -150,22 +201,33 @@ pub struct Requirement {
     pub values: Vec<String>,
 }
 
-/// A container, as far as it references secrets.
+/// A container, as far as it references secrets and says where it sends data.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
-    /// Single variables, of those only that reference a secret.
-    #[serde(default, deserialize_with = "secret_variables")]
+    /// Single variables, of those only that reference something or may say where data goes.
+    #[serde(default, deserialize_with = "telling_variables")]
     pub env: Vec<Env>,
+    /// Its command, where that may say where data goes.
+    #[serde(default, deserialize_with = "telling_words")]
+    pub command: Vec<String>,
+    /// Its arguments, the same.
+    #[serde(default, deserialize_with = "telling_words")]
+    pub args: Vec<String>,
     /// Whole maps of variables.
     #[serde(default, deserialize_with = "list")]
     pub env_from: Vec<EnvFrom>,
 }
 
-/// An environment variable; its value is never read.
+/// An environment variable.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Env {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its value, where that may say where data goes.
+    pub value: Option<String>,
     /// Where the value comes from.
     pub value_from: Option<EnvSource>,
 }
@@ -176,6 +238,8 @@ pub struct Env {
 pub struct EnvSource {
     /// A key of a secret.
     pub secret_key_ref: Option<SecretName>,
+    /// A key of a config map.
+    pub config_map_key_ref: Option<ObjectName>,
 }
 
 /// A source of several variables.
@@ -184,6 +248,16 @@ pub struct EnvSource {
 pub struct EnvFrom {
     /// A secret.
     pub secret_ref: Option<SecretName>,
+    /// A config map.
+    pub config_map_ref: Option<ObjectName>,
+}
+
+/// The name of an object.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ObjectName {
+    /// The name.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// The name of a secret.
@@ -202,6 +276,8 @@ pub struct PodVolume {
     pub persistent_volume_claim: Option<PodClaim>,
     /// A secret.
     pub secret: Option<PodSecret>,
+    /// A config map.
+    pub config_map: Option<ObjectName>,
     /// Several sources.
     pub projected: Option<Projected>,
 }
@@ -233,7 +309,18 @@ pub struct Projected {
 
 /// One source of a projected volume.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProjectedSource {
     /// A secret.
     pub secret: Option<SecretName>,
+    /// A config map.
+    pub config_map: Option<ObjectName>,
+}
+
+/// Names that a pod resolves by itself.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct HostAlias {
+    /// The address.
+    #[serde(default)]
+    pub ip: String,
 }

@@ -10,11 +10,13 @@ use serde_json::Value;
 use super::path::tokens;
 use super::resolve::{Resolver, Settled};
 use super::{Concern, Content, Key, Resource};
+use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
 use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement};
+use crate::engine;
+use crate::engine::place::Places;
 use crate::engine::verdict::Change;
-use crate::engine::{self};
-use crate::interpret::scope::{self, NamespaceScope};
+use crate::interpret::scope::{self, FlowScope, NamespaceScope};
 use crate::interpret::world::World;
 use crate::interpret::{Judgement, Verdict};
 
@@ -72,16 +74,17 @@ pub fn facts(world: &World, resource: &Resource, created: bool) -> Facts {
     let namespace = world.namespaces.get(&resource.key.namespace).map(|scope| &**scope);
     let mut placements = Vec::with_capacity(settled.len());
     for one in settled {
-        place(world, namespace, one, &data, created, &mut placements);
+        let flows = namespace.into_iter().flat_map(|scope| &scope.flows).map(|flow| &**flow);
+        place(world, flows, one, &data, created, &mut placements);
     }
     Facts { placements, ..Facts::default() }
 }
 
 /// One settled place as placements. What is sent without a flow that declares it is worked on where it arrives: policies on
 /// either act bind.
-pub fn place(
+pub fn place<'a>(
     world: &World,
-    namespace: Option<&NamespaceScope>,
+    flows: impl Iterator<Item = &'a FlowScope>,
     settled: Settled,
     data: &[Arc<Data>],
     created: bool,
@@ -93,10 +96,7 @@ pub fn place(
         None => Flexibility::Fixed,
     };
     let acts: &[Act] = if act == Act::Transfer { &[Act::Process, Act::Transfer] } else { &[act] };
-    let data = match namespace.filter(|_| act == Act::Transfer) {
-        Some(namespace) => declared(namespace, &places.countries, data),
-        None => data.to_vec(),
-    };
+    let data = if act == Act::Transfer { declared(flows, &places.countries, data) } else { data.to_vec() };
     for act in acts {
         into.push(Placement {
             act: *act,
@@ -108,17 +108,15 @@ pub fn place(
     }
 }
 
-/// The data with every flow of the namespace as its carrier that declares to lead there.
-fn declared(
-    namespace: &NamespaceScope,
-    countries: &crate::engine::country::CountrySet,
+/// The data with every flow as its carrier that declares to lead there.
+fn declared<'a>(
+    flows: impl Iterator<Item = &'a FlowScope>,
+    countries: &CountrySet,
     data: &[Arc<Data>],
 ) -> Vec<Arc<Data>> {
     let leads_there =
-        |places: &crate::engine::place::Places| places.unproven.is_none() && countries.is_subset(&places.countries);
-    let carriers: Vec<_> = namespace
-        .flows
-        .iter()
+        |places: &Places| places.unproven.is_none() && countries.is_subset(&places.countries);
+    let carriers: Vec<_> = flows
         .filter(|flow| flow.recipient.as_ref().is_some_and(leads_there))
         .filter_map(|flow| flow.matter.clone())
         .collect();

@@ -109,6 +109,20 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Where a config map that a program reads leads, as the field says that reads it.
+    pub fn config(&self, namespace: &str, name: &str, field: String, act: Act, into: &mut Vec<Settled>) {
+        let key = Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
+        let Some(found) = self.world.resources.get(&key) else { return };
+        for meaning in self.follow(found) {
+            let places = match meaning {
+                Meaning::There(places) => places,
+                Meaning::Unknown(reason) => Places::unknown(reason),
+                Meaning::Fine | Meaning::Silent(_) => continue,
+            };
+            into.push(Settled { act, field: field.clone(), places, region_of: None, rewrite: false });
+        }
+    }
+
     fn word(&self, word: &Word, namespace: &str) -> Vec<Meaning> {
         let Word { key, text, .. } = word;
         let found = if text.contains('\n') || key.is_empty() {
