@@ -7,6 +7,7 @@ mod law_events;
 pub mod nodes;
 pub mod run;
 pub mod status;
+pub mod types;
 pub mod watch;
 
 /// Who writes, in every field that the operator owns.

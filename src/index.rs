@@ -419,6 +419,20 @@ impl Index {
         of.iter().any(|one| one.spec.resource.scope == InterpretedScope::Namespaced)
     }
 
+    /// Forgets every object of an interpreted type but these.
+    pub fn retain_others(&mut self, group: &str, kind: &str, present: &BTreeSet<resource::Key>) {
+        let gone: Vec<resource::Key> = self
+            .resources
+            .of_kind(group, kind)
+            .map(|one| &one.key)
+            .filter(|key| !present.contains(key))
+            .cloned()
+            .collect();
+        for key in gone {
+            self.delete_other(&key);
+        }
+    }
+
     /// Forgets an object of an interpreted type.
     pub fn delete_other(&mut self, key: &resource::Key) {
         self.stale.resources |= Arc::make_mut(&mut self.resources).remove(key);

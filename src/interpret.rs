@@ -227,8 +227,17 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
                     namespace: request.namespace.to_owned(),
                     name: request.name.to_owned(),
                 };
+                if !world.interpreters.knows(group, kind) {
+                    return Ok(Judgement::new(Verdict::allow()));
+                }
+                if !request.namespace.is_empty() {
+                    namespace()?;
+                }
                 let judged = resource::judge(world, &key, request.object.json(), old.map(Body::json), now);
-                return Ok(judged.map_err(unreadable)?.unwrap_or_else(|| Judgement::new(Verdict::allow())));
+                let mut judgement = judged.map_err(unreadable)?.unwrap_or_else(|| Judgement::new(Verdict::allow()));
+                // What it refers to may stand in the same file, a moment ahead of what the watch has shown.
+                judgement.awaits = old.is_none() && judgement.verdict.only_unproven();
+                return Ok(judgement);
             };
             let workload: Workload = serde_json::from_str(request.object.json()).map_err(unreadable)?;
             let old = old.map(|old| serde_json::from_str::<Workload>(old.json())).transpose();
@@ -275,7 +284,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
 }
 
 /// A change that takes an object out of the scope in which it was judged would free data that it already holds.
-fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp) -> Option<Finding> {
+pub(crate) fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now: Timestamp) -> Option<Finding> {
     // The same declaration with more origins binds more, so that nothing is lost by it.
     let kept = |data: &Data| {
         after.iter().any(|now| {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::controllers::events::{Admission, Draft, Message};
+use crate::controllers::types::Served;
 use crate::index::{Index, Object};
 use crate::interpret::world::World;
 use crate::telemetry::Metrics;
@@ -22,6 +23,8 @@ pub struct Shared {
     events: mpsc::Sender<Message>,
     synced: AtomicBool,
     ready: AtomicBool,
+    types_known: AtomicBool,
+    served: ArcSwap<BTreeSet<Served>>,
     enforced: ArcSwap<BTreeSet<String>>,
     clock: Clock,
     /// Counters.
@@ -70,6 +73,8 @@ impl Shared {
             events,
             synced: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            types_known: AtomicBool::new(false),
+            served: ArcSwap::default(),
             enforced: ArcSwap::default(),
             clock,
             metrics: Metrics::default(),
@@ -136,6 +141,30 @@ impl Shared {
     /// Notes that every watch has shown its first list.
     pub fn set_synced(&self) {
         self.synced.store(true, Ordering::Release);
+    }
+
+    /// Whether the interpreted types that the cluster serves are known.
+    pub fn types_known(&self) -> bool {
+        self.types_known.load(Ordering::Acquire)
+    }
+
+    /// Notes that they are.
+    pub fn set_types_known(&self) {
+        self.types_known.store(true, Ordering::Release);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// The interpreted types that the cluster serves.
+    pub fn served(&self) -> Arc<BTreeSet<Served>> {
+        self.served.load_full()
+    }
+
+    /// Notes them.
+    pub fn set_served(&self, served: BTreeSet<Served>) {
+        if *self.served() != served {
+            self.served.store(Arc::new(served));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
     }
 
     /// Whether the operator answers requests and the API server knows that it does.

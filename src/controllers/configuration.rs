@@ -4,7 +4,7 @@
 //! flow (by name), and objects that carry an origin label of their own. Nothing else ever reaches the operator, so that a
 //! dead one can neither stop nor slow down anything else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,12 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
+use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
 use crate::interpret::objects::SELECTED_NODE;
 use crate::interpret::own::OwnKind;
+use crate::engine::policy::RewriteStorage;
 use crate::interpret::workload;
 use crate::state::Shared;
 
@@ -56,6 +58,10 @@ pub struct Inputs {
     pub namespace: String,
     /// Namespaces that hold a store or flow.
     pub protected: BTreeSet<String>,
+    /// Interpreted types that the cluster serves.
+    pub served: BTreeSet<Served>,
+    /// Whether some policy wants fields of cloud resources replaced.
+    pub rewrites_storage: bool,
 }
 
 impl Inputs {
@@ -97,6 +103,22 @@ struct Selection {
     name: &'static str,
     namespaces: Value,
     objects: Value,
+}
+
+impl Group {
+    /// An entry without rules matches nothing, and is left out.
+    fn is_empty(&self) -> bool {
+        self.rules.as_array().is_none_or(Vec::is_empty)
+    }
+}
+
+/// Cluster-scoped objects that say themselves whose data they hold; a namespace selector never exempts those.
+fn labelled_objects() -> Selection {
+    Selection {
+        name: "cluster",
+        namespaces: json!({}),
+        objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "Exists"}]}),
+    }
 }
 
 fn selections(inputs: &Inputs) -> Vec<Selection> {
@@ -162,7 +184,49 @@ fn changes_the_template() -> Value {
     json!([{"name": "changes-the-template", "expression": expression}])
 }
 
-fn validating_groups() -> Vec<Group> {
+/// Types whose objects are judged where they are used, or that the control plane itself must always be able to write.
+const NOT_ASKED: [(&str, &str); 5] = [
+    ("", "configmaps"),
+    ("", "secrets"),
+    ("", "endpoints"),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+];
+
+/// Rules for interpreted types, one for each group of versions.
+fn rules_of<'a>(served: impl Iterator<Item = &'a Served>, operations: &[&str], scope: &str) -> Vec<Value> {
+    let mut kinds: BTreeMap<(&str, &[String]), Vec<&str>> = BTreeMap::new();
+    for one in served.filter(|one| !NOT_ASKED.contains(&(one.group.as_str(), one.plural.as_str()))) {
+        kinds.entry((&one.group, &one.versions)).or_default().push(&one.plural);
+    }
+    let rule = |((group, versions), plurals): ((&str, &[String]), Vec<&str>)| {
+        json!({
+            "apiGroups": [group], "apiVersions": versions, "resources": plurals, "operations": operations, "scope": scope,
+        })
+    };
+    kinds.into_iter().map(rule).collect()
+}
+
+/// An update of any object that leaves everything but status and bookkeeping as it is passes without asking; so does what
+/// the control plane itself writes about pods.
+fn changes_what_is_said() -> Value {
+    let part = |object: &str, field: &str| format!("(has({object}.{field}) ? {object}.{field} : null)");
+    let differs = |field: &str| format!("{} != {}", part("object", field), part("oldObject", field));
+    // What lies outside a specification is read as well: the endpoints of a slice, the value of a setting.
+    let changed = ["spec", "metadata.labels", "metadata.annotations"].map(|field| differs(field)).join(" || ");
+    let expression = format!("request.operation != 'UPDATE' || !has(object.spec) || {changed}");
+    let labels = "(has(object.metadata.labels) ? object.metadata.labels : {})";
+    let made = format!(
+        "!('endpointslice.kubernetes.io/managed-by' in {labels}) || \
+         {labels}['endpointslice.kubernetes.io/managed-by'] != 'endpointslice-controller.k8s.io'"
+    );
+    json!([
+        {"name": "changes-what-is-said", "expression": expression},
+        {"name": "not-of-the-control-plane", "expression": made},
+    ])
+}
+
+fn validating_groups(inputs: &Inputs) -> Vec<Group> {
     let both = ["CREATE", "UPDATE"];
     let by_group = |group: &str| -> Vec<&str> {
         workload::KINDS.iter().filter(|kind| kind.group == group).map(|kind| kind.plural).collect()
@@ -188,6 +252,12 @@ fn validating_groups() -> Vec<Group> {
             ]),
             failure_policy: "Ignore",
             conditions: changes_the_template(),
+        },
+        Group {
+            name: "interpreted",
+            rules: rules_of(inputs.served.iter().filter(|one| one.namespaced), &both, "Namespaced").into(),
+            failure_policy: "Fail",
+            conditions: changes_what_is_said(),
         },
     ]
 }
@@ -221,14 +291,29 @@ pub fn mutating(inputs: &Inputs) -> Value {
         failure_policy: "Fail",
         conditions: json!([]),
     };
-    let webhooks: Vec<Value> = selections(inputs)
-        .iter()
-        .map(|selection| {
-            let mut entry = entry(inputs, "mutate", selection, &group);
-            entry["reinvocationPolicy"] = "IfNeeded".into();
-            entry
-        })
-        .collect();
+    let rewritten = |namespaced: bool| {
+        let served = inputs.served.iter().filter(move |one| one.rewritten && one.namespaced == namespaced);
+        rules_of(served.filter(|_| inputs.rewrites_storage), &["CREATE"], if namespaced { "Namespaced" } else { "Cluster" })
+    };
+    let interpreted = |namespaced: bool| Group {
+        name: "interpreted",
+        rules: rewritten(namespaced).into(),
+        failure_policy: "Fail",
+        conditions: json!([]),
+    };
+    let mut webhooks: Vec<Value> = Vec::new();
+    for selection in selections(inputs) {
+        for group in [&group, &interpreted(true)].into_iter().filter(|group| !group.is_empty()) {
+            webhooks.push(entry(inputs, "mutate", &selection, group));
+        }
+    }
+    let clusterwide = interpreted(false);
+    if !clusterwide.is_empty() {
+        webhooks.push(entry(inputs, "mutate", &labelled_objects(), &clusterwide));
+    }
+    for entry in &mut webhooks {
+        entry["reinvocationPolicy"] = "IfNeeded".into();
+    }
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
         "metadata": metadata(), "webhooks": webhooks,
@@ -237,11 +322,23 @@ pub fn mutating(inputs: &Inputs) -> Value {
 
 /// The validating configuration (no client).
 pub fn validating(inputs: &Inputs) -> Value {
-    let groups = validating_groups();
+    let groups = validating_groups(inputs);
     let mut webhooks: Vec<Value> = selections(inputs)
         .iter()
-        .flat_map(|selection| groups.iter().map(|group| entry(inputs, "validate", selection, group)))
+        .flat_map(|selection| {
+            let asked = groups.iter().filter(|group| !group.is_empty());
+            asked.map(|group| entry(inputs, "validate", selection, group)).collect::<Vec<_>>()
+        })
         .collect();
+    let clusterwide = Group {
+        name: "interpreted",
+        rules: rules_of(inputs.served.iter().filter(|one| !one.namespaced), &["CREATE", "UPDATE"], "Cluster").into(),
+        failure_policy: "Fail",
+        conditions: changes_what_is_said(),
+    };
+    if !clusterwide.is_empty() {
+        webhooks.push(entry(inputs, "validate", &labelled_objects(), &clusterwide));
+    }
     let plurals: Vec<&str> = OwnKind::ALL.iter().map(|(_, _, plural)| *plural).collect();
     let anywhere = Selection { name: "own", namespaces: json!({}), objects: json!({}) };
     let own = Group {
@@ -282,8 +379,11 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     let mut written: Option<Inputs> = None;
     let mut repair = tokio::time::Instant::now();
     loop {
-        if shared.synced() {
+        if shared.synced() && shared.types_known() {
             inputs.protected = shared.index().protected();
+            inputs.served = BTreeSet::clone(&shared.served());
+            inputs.rewrites_storage =
+                shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
             let due = repair <= tokio::time::Instant::now();
             if written.as_ref() != Some(&inputs) || due {
                 match write(&client, &inputs).await {

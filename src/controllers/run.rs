@@ -59,6 +59,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         authority: identity.authority.clone(),
         namespace: options.namespace.clone(),
         protected: std::collections::BTreeSet::new(),
+        served: std::collections::BTreeSet::new(),
+        rewrites_storage: false,
     };
     let rustls = tls::config(identity)?;
     let handle = Handle::new();

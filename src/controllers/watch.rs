@@ -14,13 +14,16 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
-use crate::api::v1alpha1::{DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism};
+use super::types;
+use crate::api::v1alpha1::{
+    DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
+};
 use crate::index::{Index, Kind, Name, Object};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::state::Shared;
 
 /// Small pages keep the largest of the short-lived copies small.
-const PAGE: u32 = 100;
+pub(super) const PAGE: u32 = 100;
 
 /// Watches every kind until dropped, and notes when all of them have shown their first list.
 pub async fn all(client: Client, shared: Arc<Shared>) {
@@ -53,15 +56,17 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         one(Kind::Pod).run::<Pod>(c, Object::Pod),
         one(Kind::Provider).run::<Provider>(c, Object::Provider),
         one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy),
+        one(Kind::ResourceInterpreter).run::<ResourceInterpreter>(c, Object::ResourceInterpreter),
         one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
         one(Kind::TransferMechanism).run::<TransferMechanism>(c, Object::TransferMechanism),
         one(Kind::Volume).run::<Volume>(c, Object::Volume),
         publisher(shared.clone(), changed.clone()),
+        types::run(client.clone(), shared.clone(), changed.clone()),
         wait_for_lists,
     );
 }
 
-const KINDS: usize = 14;
+const KINDS: usize = 15;
 
 /// Publishes what the watches have changed. Changes that come together cost one rebuild.
 fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {

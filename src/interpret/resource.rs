@@ -402,7 +402,8 @@ impl Resources {
         self.get(key).or_else(|| self.get(&Key { namespace: String::new(), ..key.clone() }))
     }
 
-    fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
+    /// Objects of a kind.
+    pub fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
         let start = Key { group: group.to_owned(), kind: kind.to_owned(), namespace: String::new(), name: String::new() };
         let is = move |key: &Key| key.group == group && key.kind == kind;
         self.all.range(start..).take_while(move |(key, _)| is(key)).map(|(_, one)| &**one)

@@ -41,6 +41,8 @@ pub enum Scope {
     Declared,
     /// The object carries an origin label.
     Object,
+    /// The object stands in no namespace, and carries an origin label.
+    Cluster,
     /// The object is one of our own kinds, or a namespace.
     Own,
 }
@@ -183,7 +185,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
     // Both well below the timeout of the configuration, so that the answer still says why.
     const PATIENCE: Duration = Duration::from_millis(1500);
     const PATIENCE_FOR_OTHERS: Duration = Duration::from_millis(500);
-    if scope != Scope::Own && !knows(shared, scope, request.namespace) {
+    if !matches!(scope, Scope::Own | Scope::Cluster) && !knows(shared, scope, request.namespace) {
         let mut published = shared.published();
         let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
         if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
@@ -313,7 +315,7 @@ fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Respon
     let message = || format!("{}: {error}", subject(request.kind, request.namespace, request.name, None));
     match error {
         // A template makes nothing by itself; its pods will be judged when the namespace is known.
-        JudgeError::UnknownNamespace(_) if request.kind != "Pod" && request.kind != "PersistentVolumeClaim" => {
+        JudgeError::UnknownNamespace(_) if interpret::workload::KINDS.iter().any(|kind| kind.kind == request.kind) => {
             response.allowed = true;
             response.warnings.push(format!("not judged yet: {error}; its pods will be"));
         }

@@ -15,10 +15,10 @@ use crate::engine::data::Data;
 use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement};
 use crate::engine;
 use crate::engine::place::Places;
-use crate::engine::verdict::Change;
+use crate::engine::verdict::{Action, Change};
 use crate::interpret::scope::{self, FlowScope, NamespaceScope};
 use crate::interpret::world::World;
-use crate::interpret::{Judgement, Verdict};
+use crate::interpret::{Judgement, Verdict, left};
 
 /// Why an object could not be read.
 pub type Unread = serde_json::Error;
@@ -42,10 +42,15 @@ pub fn judge(
     };
     let Some(resource) = read(object)? else { return Ok(None) };
     // What says the same as before passes, also on an object that is wrong.
-    if let Some(old) = old
-        && read(old)?.is_some_and(|old| old == resource)
-    {
+    let before = old.map(read).transpose()?.flatten();
+    if before.as_ref() == Some(&resource) {
         return Ok(Some(Judgement::new(Verdict::allow())));
+    }
+    if let Some(before) = &before
+        && let Some(finding) = left(world, &data(world, before), &data(world, &resource), now)
+    {
+        let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
+        return Ok(Some(Judgement::new(verdict)));
     }
     let facts = facts(world, &resource, old.is_none());
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
