@@ -25,10 +25,10 @@ pub use jurisdiction::{
     Amount, BreachNoticeRule, ChannelConsentRule, EnrichmentDuty, FineMaximum, InForce, Jurisdiction, JurisdictionSpec,
     Law, LocalisationRule, Regulator, ResponseDeadline, SubjectRightsRule, TransferRegimeRule,
 };
-pub use location::{Location, LocationNodes, LocationRegion, LocationSpec};
+pub use location::{Location, LocationCluster, LocationNodes, LocationObject, LocationRegion, LocationSpec};
 pub use provider::{
-    DriverFollows, Provider, ProviderDriver, ProviderId, ProviderParameter, ProviderSpec, ProviderTopologyKey,
-    ProviderZone, ValueMeaning,
+    DriverFollows, PlaceMeaning, Provider, ProviderDriver, ProviderForm, ProviderHost, ProviderId, ProviderParameter,
+    ProviderSpec, ProviderTopologyKey, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
     PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
