@@ -569,17 +569,3 @@ fn service(name: &str) -> Option<Endpoint> {
         _ => None,
     }
 }
-
-#[allow(missing_docs)]
-impl Gazetteer {
-    pub fn region_named(&self, provider: Option<&str>, id: &str) -> Endpoint {
-        let places = match provider { Some(provider) => self.region_of(provider, id).cloned().unwrap_or_else(|| Places::unknown(format!("no Location names region {id} of {provider}"))), None => self.region(id, &[]) };
-        Endpoint::Place { places, own: false, shown: id.to_owned() }
-    }
-    pub fn model(&self, _provider: Option<&str>, _id: &str) -> Vec<Endpoint> { Vec::new() }
-    pub fn named(&self, _key: &str, _value: &str) -> Vec<Endpoint> { Vec::new() }
-    pub fn scan(&self, _text: &str) -> Vec<Endpoint> { Vec::new() }
-    pub fn bucket(&self, _name: &str) -> Option<&Places> { None }
-    pub fn cluster(&self, _name: &str) -> Option<&Places> { None }
-    pub fn object(&self, _group: &str, _kind: &str, _namespace: &str, _name: &str) -> Option<&Places> { None }
-}

@@ -363,7 +363,8 @@ impl<'a> Resolver<'a> {
 
     /// What the owner declares of an object whose content nobody here can read.
     fn declared(&self, key: &Key) -> Option<Places> {
-        self.world.gazetteer.object(&key.group, &key.kind, &key.namespace, &key.name).cloned()
+        let namespace = Some(key.namespace.as_str()).filter(|name| !name.is_empty());
+        self.world.gazetteer.object(&key.group, &key.kind, namespace, &key.name).cloned()
     }
 
     /// What a referenced object says.
