@@ -57,11 +57,7 @@ pub struct Edge {
 
 impl Edge {
     /// An edge from each of `from` to each of `to`. Stores that are not declared may be named, and lead nowhere.
-    pub fn new(
-        through: Through,
-        from: impl IntoIterator<Item = Name>,
-        to: impl IntoIterator<Item = Name>,
-    ) -> Self {
+    pub fn new(through: Through, from: impl IntoIterator<Item = Name>, to: impl IntoIterator<Item = Name>) -> Self {
         let sorted = |names: BTreeSet<Name>| names.into_iter().collect();
         let (from, to) = (sorted(from.into_iter().collect()), sorted(to.into_iter().collect()));
         Self { through, from, to, collected: Vec::new() }
@@ -178,7 +174,8 @@ impl Lineage {
     /// The origins of a store with their paths, as of the last settling; empty if the store is not known.
     pub fn of(&self, store: &Name) -> impl Iterator<Item = (Country, Path)> {
         let id = self.stores.get(store).copied();
-        id.into_iter().flat_map(|id| self.graph.origins(id).map(move |origin| (origin, self.graph.path(id, origin))))
+        id.into_iter()
+            .flat_map(move |id| self.graph.origins(id).map(move |origin| (origin, self.graph.path(id, origin))))
     }
 
     /// The origins of a store as a set, as of the last settling.

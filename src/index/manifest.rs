@@ -9,6 +9,7 @@ use crate::api::v1alpha1::{
     Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism,
 };
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::workload::{self, Template, Workload};
 
 /// A manifest that is not of its kind's shape.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,25 @@ impl Object {
         let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
         let wanted = format!("{}/{}", text("apiVersion"), text("kind"));
         let known = kinds.iter().find(|(kind, _)| *kind == wanted).map(|(_, read)| *read);
-        known.map(|read| read(manifest)).transpose()
+        match known {
+            Some(read) => read(manifest).map(Some),
+            None => template(manifest),
+        }
+    }
+}
+
+/// What a workload makes of pods; none if it is no workload or makes none.
+fn template(manifest: Value) -> Result<Option<Object>, ManifestError> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&manifest["apiVersion"]), text(&manifest["kind"]));
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    if !workload::KINDS.iter().any(|known| known.group == group && known.kind == kind) {
+        return Ok(None);
+    }
+    let (namespace, name) = (text(&manifest["metadata"]["namespace"]), text(&manifest["metadata"]["name"]));
+    match serde_json::from_value::<Workload>(manifest) {
+        Ok(workload) => Ok(Template::of(&kind, &namespace, &name, &workload).map(Object::Template)),
+        Err(source) => Err(ManifestError { kind, name, source }),
     }
 }
 

@@ -186,9 +186,7 @@ mod tests {
             let (kind, name) = maker(&serde_json::from_value(metadata).unwrap());
             format!("{kind}/{name}")
         };
-        let owner = |kind: &str, name: &str| {
-            json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "1", "controller": true}])
-        };
+        let owner = |kind: &str, name: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "1", "controller": true}]);
         let hash = json!({"pod-template-hash": "5d4f"});
         assert_eq!(of(json!({}), json!([])), "Pod/web-5d4f-x2");
         assert_eq!(of(hash.clone(), owner("ReplicaSet", "web-5d4f")), "Deployment/web");
