@@ -162,9 +162,9 @@ impl Index {
         }
         let name = |position: usize| scope.stores[position].data.via.name().map(str::to_owned);
         let stores: Vec<String> = stores.into_iter().filter_map(name).collect();
-        let touches = |store: &String| stores.binary_search(store).is_ok();
-        let carries = |flow: &&Inner| flow.carriers.as_ref().is_some_and(|wanted| wanted.matches(labels));
-        let between = flows.iter().filter(|flow| touches(&flow.from) && touches(&flow.to)).filter(carries);
+        let among = |store: &String| stores.binary_search(store).is_ok();
+        let selected = |flow: &&Inner| flow.carriers.as_ref().is_some_and(|wanted| wanted.matches(labels));
+        let between = flows.iter().filter(|flow| among(&flow.from) && among(&flow.to)).filter(selected);
         let carried = between.map(|flow| pair(&flow.from, &flow.to)).collect();
         Some((Group { namespace: namespace.clone(), stores, carried }, maker))
     }
