@@ -73,7 +73,7 @@ fn engine(random: &mut Random, flows: &[(usize, usize)]) -> Outcome<()> {
     }
     let scratch = print("engine: from scratch", times, None);
     let mut lineage = Lineage::new(&stores, &edges);
-    let mut timed = |what: &str, change: &mut dyn FnMut(&mut Random, &mut Lineage, &mut Vec<f64>)| {
+    let mut measure = |what: &str, change: &mut dyn FnMut(&mut Random, &mut Lineage, &mut Vec<f64>)| {
         let mut times = Vec::new();
         for _ in 0..CHANGES {
             change(random, &mut lineage, &mut times);
@@ -86,17 +86,17 @@ fn engine(random: &mut Random, flows: &[(usize, usize)]) -> Outcome<()> {
         black_box(lineage.settle());
         millis(start)
     };
-    timed("engine: a flow goes", &mut |random, lineage, times| {
+    measure("engine: a flow goes", &mut |random, lineage, times| {
         let edge = &edges[random.below(FLOWS)];
         times.push(settle(lineage, &|lineage| lineage.remove(edge)));
         settle(lineage, &|lineage| lineage.add(edge.clone()));
     });
-    timed("engine: a flow comes", &mut |random, lineage, times| {
+    measure("engine: a flow comes", &mut |random, lineage, times| {
         let new = edge(FLOWS, random.flow());
         times.push(settle(lineage, &|lineage| lineage.add(new.clone())));
         settle(lineage, &|lineage| lineage.remove(&new));
     });
-    timed("engine: a flow leads elsewhere", &mut |random, lineage, times| {
+    measure("engine: a flow leads elsewhere", &mut |random, lineage, times| {
         let old = &edges[random.below(FLOWS)];
         let new = edge(FLOWS, random.flow());
         let swap = |lineage: &mut Lineage, old: &Edge, new: &Edge| {
@@ -110,7 +110,7 @@ fn engine(random: &mut Random, flows: &[(usize, usize)]) -> Outcome<()> {
         ("engine: a store goes", None),
         ("engine: a store declares other origins", Some(CountrySet::only(Country::parse("NZ")?))),
     ] {
-        timed(what, &mut |random, lineage, times| {
+        measure(what, &mut |random, lineage, times| {
             let store = name(random.below(STORES));
             times.push(settle(lineage, &|lineage| lineage.declare(&store, other)));
             settle(lineage, &|lineage| lineage.declare(&store, Some(stores[&store])));
@@ -174,7 +174,8 @@ fn object(manifest: Value) -> Outcome<Object> {
 
 fn store(at: usize) -> Value {
     let (namespace, name) = name(at);
-    let origins: Vec<&str> = if at % DECLARING == 0 { vec![ORIGINS[at / DECLARING % ORIGINS.len()]] } else { vec![] };
+    let origins: Vec<&str> =
+        if at.is_multiple_of(DECLARING) { vec![ORIGINS[at / DECLARING % ORIGINS.len()]] } else { vec![] };
     json!({
         "apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore", "metadata": {"namespace": namespace, "name": name},
         "spec": {"origins": origins, "workloads": {"selector": {"matchLabels": {"app": name}}}},
@@ -195,7 +196,7 @@ fn name(at: usize) -> Name {
 }
 
 fn origin(at: usize) -> Outcome<CountrySet> {
-    if at % DECLARING != 0 {
+    if !at.is_multiple_of(DECLARING) {
         return Ok(CountrySet::EMPTY);
     }
     Ok(CountrySet::only(Country::parse(ORIGINS[at / DECLARING % ORIGINS.len()])?))
