@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod crds;
 pub mod inputs;
+mod lineage;
 mod operator;
 mod timeline;
 mod whatif;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Arguments),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Arguments),
+    /// Show where the data of each store comes from, and by which path each origin came
+    Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
     Operator(operator::Arguments),
     /// Show what the law says of flows and stores over time, and when that changes next
@@ -81,6 +84,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Catalogue(arguments) => catalogue::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Lineage(arguments) => lineage::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
         Command::Timeline(arguments) => timeline::run(&arguments),
         Command::Whatif(arguments) => whatif::run(&arguments),

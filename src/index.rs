@@ -8,8 +8,11 @@
 //! rebuilt by `refresh`, so that many changes cost one rebuild.
 
 mod build;
+mod lineage;
 mod manifest;
 mod observe;
+mod origins;
+mod touching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,22 +21,27 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataFlowSpec, InterpretedScope, DataFlowStatus, DataStore, DataStoreStatus, Jurisdiction, Location, ORIGIN_LABEL,
+    Bloc, DataFlow, DataFlowStatus, DataStore, DataStoreStatus, InterpretedScope, Jurisdiction, Location, ORIGIN_LABEL,
     Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
 use crate::engine::country::CountrySet;
 use crate::engine::law::{self, matter::Matter};
-use crate::engine::lineage::Lineage;
+use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
+use crate::interpret::workload::{self, Template};
 use crate::interpret::world::World;
+
+use lineage::{Ends, Owner, StaleLineage};
+use touching::{Maker, Toucher, Touching};
 
 pub use manifest::ManifestError;
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
+pub use origins::{Anonymity, StoreOrigins};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.
 pub type Name = (String, String);
@@ -70,6 +78,8 @@ pub enum Object {
     Other(Box<serde_json::Value>),
     /// A storage class.
     StorageClass(StorageClass),
+    /// What a workload makes of pods. Only files bring any: in a cluster the pods are there themselves.
+    Template(Template),
     /// A transfer mechanism of the cluster's own.
     TransferMechanism(TransferMechanism),
     /// A volume.
@@ -102,6 +112,7 @@ pub enum Kind {
 struct PodState {
     labels: BTreeMap<String, String>,
     spec: crate::interpret::objects::PodSpec,
+    maker: Maker,
     ended: bool,
 }
 
@@ -130,6 +141,8 @@ struct FlowState {
     problems: Vec<read::Problem>,
     /// Whether what it delivers is personal data, as of the last refresh.
     personal: bool,
+    /// Whether it was only admitted so far. Such a flow may bring origins, but keeps none away.
+    anticipated: bool,
 }
 
 /// The built-in law, by the names of its objects.
@@ -166,7 +179,6 @@ struct Stale {
     places: bool,
     nodes: bool,
     storage: bool,
-    lineage: bool,
     resources: bool,
 }
 
@@ -193,14 +205,25 @@ pub struct Index {
     own_interpreters: BTreeMap<String, Arc<Interpreter>>,
     resources: Arc<Resources>,
     pods: BTreeMap<Name, PodState>,
+    templates: BTreeMap<Toucher, Template>,
     lineage: Lineage,
+    /// What leads from store to store, by the object through which it does.
+    edges: BTreeMap<Owner, Vec<Edge>>,
+    /// The ends of every flow.
+    ends: BTreeMap<Name, Ends>,
+    /// Flows by the stores at their ends.
+    flows_at: BTreeMap<Name, BTreeSet<Name>>,
+    /// When reviews of anonymity end, and of which flows.
+    reviews: BTreeSet<(Timestamp, Name)>,
+    touching: Touching,
     matters: Matters,
-    /// Flows, as admission sees them; one that is not here has to be looked at again.
+    /// Flows, as admission sees them.
     flow_scopes: BTreeMap<Name, Arc<FlowScope>>,
     /// Until when the policies' words are worked out ahead.
     prepared_until: Option<Timestamp>,
     stale: Stale,
     stale_namespaces: BTreeSet<String>,
+    stale_lineage: StaleLineage,
     world: Arc<World>,
 }
 
@@ -230,12 +253,19 @@ impl Index {
             own_interpreters: BTreeMap::new(),
             resources: Arc::default(),
             pods: BTreeMap::new(),
+            templates: BTreeMap::new(),
             lineage: Lineage::default(),
+            edges: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            flows_at: BTreeMap::new(),
+            reviews: BTreeSet::new(),
+            touching: Touching::default(),
             matters: Matters::default(),
             flow_scopes: BTreeMap::new(),
             prepared_until: None,
-            stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, lineage: true, resources: true },
+            stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, resources: true },
             stale_namespaces: BTreeSet::new(),
+            stale_lineage: StaleLineage::default(),
             world: Arc::default(),
         }
     }
@@ -310,24 +340,58 @@ impl Index {
                 changed
             }
             Object::Claim(claim) => self.apply_claim(claim),
-            Object::Pod(pod) => {
-                let name = (pod.namespace().unwrap_or_default(), pod.name_any());
-                let Pod { metadata, spec, status } = pod;
-                let phase = status.and_then(|status| status.phase);
-                let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-                let state = PodState { labels: metadata.labels.unwrap_or_default(), spec, ended };
-                let changed = self.pods.get(&name) != Some(&state);
-                self.pods.insert(name, state);
-                changed
+            Object::Pod(pod) => self.apply_pod(pod),
+            Object::Template(template) => {
+                let key = (template.namespace.clone(), template.kind.clone(), template.name.clone());
+                self.stale_lineage.pods.insert(key.clone());
+                self.templates.insert(key, template);
+                true
             }
         }
+    }
+
+    /// Notes an object that was just admitted, before it is stored. Until a watch shows it, it only makes verdicts stricter.
+    pub fn anticipate(&mut self, object: Object) {
+        let flow = match &object {
+            Object::DataFlow(flow) => Some((flow.namespace().unwrap_or_default(), flow.name_any())),
+            _ => None,
+        };
+        let fresh = flow.filter(|name| !self.flows.contains_key(name));
+        self.apply(object);
+        if let Some(flow) = fresh.and_then(|name| self.flows.get_mut(&name)) {
+            flow.anticipated = true;
+        }
+    }
+
+    fn apply_pod(&mut self, pod: Pod) -> bool {
+        let name = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let maker = workload::maker(&pod.metadata);
+        let Pod { metadata, spec, status } = pod;
+        let phase = status.and_then(|status| status.phase);
+        // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
+        let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
+        let state = PodState { labels: metadata.labels.unwrap_or_default(), spec, maker, ended };
+        let changed = self.pods.get(&name) != Some(&state);
+        if changed {
+            self.stale_lineage.pods.insert(touching::pod(&name));
+            self.pods.insert(name, state);
+        }
+        changed
     }
 
     fn apply_store(&mut self, store: DataStore) -> bool {
         let name = (store.namespace().unwrap_or_default(), store.name_any());
         let old = self.stores.get(&name).map(|old| &old.object);
         let changed = old.is_none_or(|old| old.spec != store.spec || old.status != store.status);
-        self.stale.lineage |= old.is_none_or(|old| old.spec != store.spec);
+        if old.is_none_or(|old| old.spec != store.spec) {
+            self.stale_lineage.stores.insert(name.clone());
+            self.stale_namespaces.insert(name.0.clone());
+        }
+        let members =
+            |store: &DataStore| (store.spec.workloads.clone(), store.spec.claims.clone(), store.spec.secrets.clone());
+        if old.is_none_or(|old| members(old) != members(&store)) {
+            self.stale_lineage.namespaces.insert(name.0.clone());
+        }
         let (origins, problems) = match read::store(&store.spec) {
             Ok(origins) => (origins, Vec::new()),
             Err(problems) => (CountrySet::EMPTY, problems),
@@ -340,13 +404,10 @@ impl Index {
         let name = (flow.namespace().unwrap_or_default(), flow.name_any());
         let old = self.flows.get(&name);
         let changed = old.is_none_or(|old| old.object.spec != flow.spec || old.object.status != flow.status);
+        let arrived = old.is_some_and(|old| old.anticipated);
         let before = old.filter(|old| old.object.spec == flow.spec);
-        if before.is_none() {
-            // Only what leads into a store changes what other objects hold.
-            let leads_on = |spec: &DataFlowSpec| spec.to.data_store.is_some();
-            self.stale.lineage |= leads_on(&flow.spec) || old.is_some_and(|old| leads_on(&old.object.spec));
-            self.flow_scopes.remove(&name);
-            self.stale_namespaces.insert(name.0.clone());
+        if before.is_none() || arrived {
+            self.stale_lineage.flows.insert(name.clone());
         }
         // What is new is looked at by the refresh that follows; what is not keeps what the last one found.
         let personal = before.is_none_or(|old| old.personal);
@@ -354,8 +415,8 @@ impl Index {
             Ok(reading) => (Some(reading), Vec::new()),
             Err(problems) => (None, problems),
         };
-        self.flows.insert(name, FlowState { object: flow, reading, problems, personal });
-        changed
+        self.flows.insert(name, FlowState { object: flow, reading, problems, personal, anticipated: false });
+        changed || arrived
     }
 
     fn apply_node(&mut self, node: Node) -> bool {
@@ -448,6 +509,9 @@ impl Index {
         let claims = self.claims.entry(namespace.clone()).or_default();
         let changed = claims.get(&name) != Some(&state);
         if changed {
+            if claims.get(&name).is_none_or(|old| old.labels != state.labels) {
+                self.stale_lineage.claims.insert((namespace.clone(), name.clone()));
+            }
             Arc::make_mut(claims).insert(name, state);
             self.stale_namespaces.insert(namespace);
         }
@@ -469,13 +533,16 @@ impl Index {
             Kind::Location => self.stale.places |= self.locations.remove(name).is_some(),
             Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
             Kind::ResidencyPolicy => self.stale.policies |= self.policies.remove(name).is_some(),
-            Kind::DataStore => self.stale.lineage |= self.stores.remove(&key()).is_some(),
-            Kind::DataFlow => {
-                if let Some(gone) = self.flows.remove(&key()) {
-                    self.stale.lineage |= gone.object.spec.to.data_store.is_some();
-                    self.flow_scopes.remove(&key());
-                    self.matters.flows.remove(&key());
+            Kind::DataStore => {
+                if self.stores.remove(&key()).is_some() {
+                    self.stale_lineage.stores.insert(key());
+                    self.stale_lineage.namespaces.insert(namespace.to_owned());
                     self.stale_namespaces.insert(namespace.to_owned());
+                }
+            }
+            Kind::DataFlow => {
+                if self.flows.remove(&key()).is_some() {
+                    self.stale_lineage.flows.insert(key());
                 }
             }
             Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
@@ -488,10 +555,15 @@ impl Index {
             Kind::Claim => {
                 if let Some(claims) = self.claims.get_mut(namespace) {
                     Arc::make_mut(claims).remove(name);
+                    self.stale_lineage.claims.insert(key());
                     self.stale_namespaces.insert(namespace.to_owned());
                 }
             }
-            Kind::Pod => drop(self.pods.remove(&key())),
+            Kind::Pod => {
+                if self.pods.remove(&key()).is_some() {
+                    self.stale_lineage.pods.insert(touching::pod(&key()));
+                }
+            }
         }
     }
 

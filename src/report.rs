@@ -2,6 +2,7 @@
 
 pub mod answer;
 mod json;
+pub mod lineage;
 mod table;
 pub mod timeline;
 pub mod whatif;

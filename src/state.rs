@@ -107,7 +107,7 @@ impl Shared {
 
     /// Notes an object that was just admitted, before the watch shows it: what comes next must already see it.
     pub fn anticipate(&self, object: Object) {
-        self.index().apply(object);
+        self.index().anticipate(object);
         self.publish();
     }
 

@@ -225,6 +225,12 @@ impl Inputs {
         Arc::new(World { lawbook: asked, ..World::clone(&world) })
     }
 
+    /// The index at an instant.
+    pub fn index(&mut self, at: Timestamp) -> &Index {
+        self.index.refresh(at);
+        &self.index
+    }
+
     /// The worlds from an instant on: one until lineage changes by itself, then the next.
     pub fn worlds(&mut self, from: Timestamp) -> Worlds {
         let mut all = vec![(from, self.world(from))];

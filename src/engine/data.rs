@@ -58,6 +58,16 @@ pub enum Source {
     Flow(String, String),
 }
 
+impl Source {
+    /// The name of the object that declares it, where there is one of our kinds.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Store(_, name) | Self::Flow(_, name) => Some(name),
+            Self::Namespace(_) | Self::Label => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,83 +1,202 @@
-//! Where data came from: the fixed point over stores and flows.
+//! Where data came from: the fixed point over stores and whatever leads from one to another.
 //!
-//! A store's effective origins are its own and those of every store from which a flow leads into it. Cycles are fine:
-//! origins only ever grow, and there are finitely many. Each inherited origin keeps the shortest path by which it came.
+//! A store's effective origins are its own and those of every store from which an [`Edge`] leads into it. Cycles are
+//! fine: an origin has come as soon as it has come by the shortest way. The graph is changed piece by piece;
+//! [`Lineage::settle`] then solves anew only what lies downstream of a change, with the same result as from scratch.
+//!
+//! Only distances are kept. A path is read from them when somebody asks, and is a shortest one; of several it is the one
+//! whose last step comes first by name, then the one before that, so that it never depends on the order of changes.
 
-use std::collections::{BTreeMap, VecDeque};
+mod solve;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 use super::country::{Country, CountrySet};
+use solve::{Graph, Id};
 
 /// A store or flow: namespace, name.
 pub type Name = (String, String);
 
-/// A step from one store to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edge {
-    /// The flow that carries the data.
-    pub flow: Name,
-    /// The store it comes from; none for a flow that starts with people.
-    pub from: Option<Name>,
-    /// Origins that the flow brings by itself, from a collection point.
-    pub collected: CountrySet,
-    /// The store it leads to; none for an outside recipient.
-    pub to: Option<Name>,
+/// What leads data from one store to another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Through {
+    /// A flow that declares it.
+    Flow(Name),
+    /// Any other object: a pod, a workload, a snapshot, a clone, a backup, a restore.
+    Object {
+        /// Its kind.
+        kind: String,
+        /// Its namespace; empty for cluster-scoped objects.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
 }
 
-/// How an origin reached a store: the hops from the store that declared it, each a flow and the store it left.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Path(pub Vec<(Name, Option<Name>)>);
+impl fmt::Display for Through {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flow((namespace, name)) => write!(f, "DataFlow {namespace}/{name}"),
+            Self::Object { kind, namespace, name } if namespace.is_empty() => write!(f, "{kind}/{name}"),
+            Self::Object { kind, namespace, name } => write!(f, "{kind}/{namespace}/{name}"),
+        }
+    }
+}
 
-/// The origins of every store, each with the way it came.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lineage(BTreeMap<Name, BTreeMap<Country, Path>>);
+/// A step from some stores to others: what any of the first holds reaches each of the second. A pod that touches a hundred
+/// stores is one edge, not ten thousand.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    through: Through,
+    from: Vec<Name>,
+    to: Vec<Name>,
+    collected: Vec<Country>,
+}
+
+impl Edge {
+    /// An edge from each of `from` to each of `to`. Stores that are not declared may be named, and lead nowhere.
+    pub fn new(through: Through, from: impl IntoIterator<Item = Name>, to: impl IntoIterator<Item = Name>) -> Self {
+        let sorted = |names: BTreeSet<Name>| names.into_iter().collect();
+        let (from, to) = (sorted(from.into_iter().collect()), sorted(to.into_iter().collect()));
+        Self { through, from, to, collected: Vec::new() }
+    }
+
+    /// The same edge, bringing origins by itself from a point where data is collected.
+    #[must_use]
+    pub fn collecting(self, origins: &CountrySet) -> Self {
+        Self { collected: origins.iter().collect(), ..self }
+    }
+
+    /// What leads the data.
+    pub fn through(&self) -> &Through {
+        &self.through
+    }
+
+    /// Where it comes from, sorted.
+    pub fn from(&self) -> &[Name] {
+        &self.from
+    }
+
+    /// Where it goes, sorted.
+    pub fn to(&self) -> &[Name] {
+        &self.to
+    }
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// The store that it leaves; none where data is collected from people.
+    pub from: Option<Name>,
+    /// By what.
+    pub through: Through,
+}
+
+/// How an origin reached a store: the steps from the store that declares it. Empty: the store declares it itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path(pub Vec<Step>);
+
+/// The stores, what leads from one to another, and the origins that follow.
+#[derive(Debug, Clone, Default)]
+pub struct Lineage {
+    graph: Graph,
+    stores: BTreeMap<Name, Id>,
+    /// Each edge as often as it was added.
+    edges: BTreeMap<Arc<Edge>, (Id, usize)>,
+}
 
 impl Lineage {
-    /// Computes the fixed point. `stores` are the declared origins.
+    /// The fixed point of these stores, each with the origins that it declares, and edges.
     pub fn new(stores: &BTreeMap<Name, CountrySet>, edges: &[Edge]) -> Self {
-        let mut origins: BTreeMap<Name, BTreeMap<Country, Path>> = BTreeMap::new();
-        // Breadth first, so that the first path found is a shortest one; the queue is seeded in the order of names,
-        // so that of several shortest paths the same one is always kept.
-        let mut queue: VecDeque<(Name, Country, Path)> = VecDeque::new();
-        for (store, declared) in stores {
-            queue.extend(declared.iter().map(|origin| (store.clone(), origin, Path::default())));
+        let mut lineage = Self::default();
+        for (store, origins) in stores {
+            lineage.declare(store, Some(*origins));
         }
-        let mut sorted: Vec<&Edge> = edges.iter().collect();
-        sorted.sort_by(|a, b| a.flow.cmp(&b.flow));
-        let mut out: BTreeMap<&Name, Vec<&Edge>> = BTreeMap::new();
-        for edge in sorted {
-            if let Some(from) = &edge.from {
-                out.entry(from).or_default().push(edge);
-            }
-            if let Some(to) = edge.to.as_ref().filter(|to| stores.contains_key(*to)) {
-                let path = Path(vec![(edge.flow.clone(), None)]);
-                queue.extend(edge.collected.iter().map(|origin| (to.clone(), origin, path.clone())));
-            }
+        for edge in edges {
+            lineage.add(edge.clone());
         }
-        while let Some((store, origin, path)) = queue.pop_front() {
-            let known = origins.entry(store.clone()).or_default();
-            if known.contains_key(&origin) {
-                continue;
-            }
-            known.insert(origin, path.clone());
-            for edge in out.get(&store).into_iter().flatten() {
-                if let Some(to) = edge.to.as_ref().filter(|to| stores.contains_key(*to)) {
-                    let mut longer = path.clone();
-                    longer.0.push((edge.flow.clone(), Some(store.clone())));
-                    queue.push_back((to.clone(), origin, longer));
-                }
-            }
-        }
-        Self(origins)
+        lineage.settle();
+        lineage
     }
 
-    /// The origins of a store with their paths; empty if the store is not known.
-    pub fn of(&self, store: &Name) -> impl Iterator<Item = (Country, &Path)> {
-        self.0.get(store).into_iter().flatten().map(|(origin, path)| (*origin, path))
+    /// Notes which origins a store declares; none: there is no such store any more.
+    pub fn declare(&mut self, store: &Name, origins: Option<CountrySet>) {
+        if origins.is_none() && !self.stores.contains_key(store) {
+            return;
+        }
+        let id = self.store(store);
+        self.graph.seed(id, origins);
+        self.forget_if_unused(store);
     }
 
-    /// The origins of a store as a set.
+    /// Adds an edge. One that is added twice must be removed twice.
+    pub fn add(&mut self, edge: Edge) {
+        if let Some((_, count)) = self.edges.get_mut(&edge) {
+            *count += 1;
+            return;
+        }
+        let edge = Arc::new(edge);
+        let id = self.graph.add(solve::Label::Edge(edge.clone()));
+        self.graph.seed(id, Some(edge.collected.iter().copied().collect()));
+        for from in &edge.from {
+            let from = self.store(from);
+            self.graph.link(from, id);
+        }
+        for to in &edge.to {
+            let to = self.store(to);
+            self.graph.link(id, to);
+        }
+        self.edges.insert(edge, (id, 1));
+    }
+
+    /// Takes an edge away.
+    pub fn remove(&mut self, edge: &Edge) {
+        let Some((id, count)) = self.edges.get_mut(edge) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        let id = *id;
+        self.edges.remove(edge);
+        self.graph.remove(id);
+        for store in edge.from.iter().chain(&edge.to) {
+            self.forget_if_unused(store);
+        }
+    }
+
+    /// Solves what the changes since the last time have touched. Returns the declared stores whose origins are others now.
+    pub fn settle(&mut self) -> BTreeSet<Name> {
+        self.graph.settle()
+    }
+
+    /// The origins of a store with their paths, as of the last settling; empty if the store is not known.
+    pub fn of(&self, store: &Name) -> impl Iterator<Item = (Country, Path)> {
+        let id = self.stores.get(store).copied();
+        id.into_iter()
+            .flat_map(move |id| self.graph.origins(id).map(move |origin| (origin, self.graph.path(id, origin))))
+    }
+
+    /// The origins of a store as a set, as of the last settling.
     pub fn origins(&self, store: &Name) -> CountrySet {
-        self.of(store).map(|(origin, _)| origin).collect()
+        self.stores.get(store).into_iter().flat_map(|id| self.graph.origins(*id)).collect()
+    }
+
+    fn store(&mut self, name: &Name) -> Id {
+        if let Some(id) = self.stores.get(name) {
+            return *id;
+        }
+        let id = self.graph.add(solve::Label::Store(name.clone()));
+        self.stores.insert(name.clone(), id);
+        id
+    }
+
+    fn forget_if_unused(&mut self, store: &Name) {
+        if let Some(id) = self.stores.get(store).copied().filter(|id| self.graph.is_unused(*id)) {
+            self.graph.remove(id);
+            self.stores.remove(store);
+        }
     }
 }
 
@@ -90,22 +209,70 @@ mod tests {
     }
 
     fn edge(flow: &str, from: &str, to: &str) -> Edge {
-        Edge { flow: name(flow), from: Some(name(from)), collected: CountrySet::EMPTY, to: Some(name(to)) }
+        Edge::new(Through::Flow(name(flow)), [name(from)], [name(to)])
+    }
+
+    fn one(code: &str) -> CountrySet {
+        CountrySet::only(Country::parse(code).unwrap())
+    }
+
+    fn told(lineage: &Lineage, store: &str) -> Vec<String> {
+        let step = |Step { from, through }: &Step| {
+            from.iter().map(|from| from.1.clone()).chain([through.to_string()]).collect::<Vec<_>>()
+        };
+        let told = |(origin, path): (Country, Path)| {
+            format!("{origin}: {}", path.0.iter().flat_map(step).collect::<Vec<_>>().join(" > "))
+        };
+        lineage.of(&name(store)).map(told).collect()
     }
 
     #[test]
     fn origins_travel_through_chains_and_cycles_and_keep_the_shortest_path() {
-        let one = |code| CountrySet::only(Country::parse(code).unwrap());
         let stores = [(name("a"), one("DE")), (name("b"), one("FR")), (name("c"), CountrySet::EMPTY)].into();
         let edges = [edge("ab", "a", "b"), edge("bc", "b", "c"), edge("ca", "c", "a"), edge("lost", "a", "nowhere")];
         let lineage = Lineage::new(&stores, &edges);
         for store in ["a", "b", "c"] {
             assert_eq!(lineage.origins(&name(store)).to_string(), "DE, FR", "{store}");
         }
-        let paths: BTreeMap<_, _> = lineage.of(&name("c")).collect();
-        let germany = paths[&Country::parse("DE").unwrap()];
-        assert_eq!(germany.0, [(name("ab"), Some(name("a"))), (name("bc"), Some(name("b")))]);
+        assert_eq!(told(&lineage, "c"), ["DE: a > DataFlow ns/ab > b > DataFlow ns/bc", "FR: b > DataFlow ns/bc"]);
+        assert_eq!(told(&lineage, "nowhere"), [""; 0]);
         let reversed: Vec<Edge> = edges.iter().rev().cloned().collect();
-        assert_eq!(Lineage::new(&stores, &reversed), lineage);
+        assert_eq!(told(&Lineage::new(&stores, &reversed), "c"), told(&lineage, "c"));
+    }
+
+    #[test]
+    fn a_cycle_does_not_keep_alive_what_has_lost_its_source() {
+        let stores = [(name("a"), one("DE")), (name("b"), CountrySet::EMPTY), (name("c"), CountrySet::EMPTY)].into();
+        let edges = [edge("ab", "a", "b"), edge("bc", "b", "c"), edge("cb", "c", "b")];
+        let mut lineage = Lineage::new(&stores, &edges);
+        assert_eq!(lineage.origins(&name("c")).to_string(), "DE");
+        lineage.remove(&edges[0]);
+        assert_eq!(lineage.settle(), [name("b"), name("c")].into());
+        assert_eq!((told(&lineage, "b"), told(&lineage, "c")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn an_edge_of_many_stores_leads_from_each_to_each() {
+        let pod = Through::Object { kind: "Pod".into(), namespace: "ns".into(), name: "app".into() };
+        let all = ["a", "b", "c"].map(name);
+        let mut lineage = Lineage::new(
+            &[(name("a"), one("DE")), (name("b"), one("FR")), (name("c"), CountrySet::EMPTY)].into(),
+            &[Edge::new(pod.clone(), all.clone(), all.clone())],
+        );
+        assert_eq!(told(&lineage, "a"), ["DE: ", "FR: b > Pod/ns/app"]);
+        assert_eq!(told(&lineage, "c"), ["DE: a > Pod/ns/app", "FR: b > Pod/ns/app"]);
+        lineage.declare(&name("b"), None);
+        assert_eq!(lineage.settle(), ["a", "c"].map(name).into());
+        assert_eq!(told(&lineage, "c"), ["DE: a > Pod/ns/app"]);
+    }
+
+    #[test]
+    fn an_edge_that_was_added_twice_is_there_until_it_is_removed_twice() {
+        let stores = [(name("a"), one("DE")), (name("b"), CountrySet::EMPTY)].into();
+        let mut lineage = Lineage::new(&stores, &[edge("ab", "a", "b"), edge("ab", "a", "b")]);
+        lineage.remove(&edge("ab", "a", "b"));
+        assert!(lineage.settle().is_empty());
+        lineage.remove(&edge("ab", "a", "b"));
+        assert_eq!(lineage.settle(), [name("b")].into());
     }
 }

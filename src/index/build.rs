@@ -6,30 +6,28 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Index, Matters, Name, Stale};
+use super::{Index, Name, Stale};
 use crate::api::v1alpha1::{DataFlowSpec, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
-use crate::engine::law::matter::Matter;
 use crate::engine::lawbook::Lawbook;
-use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, NodeMap};
 use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::World;
-use crate::interpret::{claim, matter, read};
+use crate::interpret::{claim, read};
 
 impl Index {
     /// Rebuilds what has changed and returns the snapshot; the same one if nothing has.
     pub fn refresh(&mut self, now: Timestamp) -> Arc<World> {
-        let expired = self.world.valid_until.is_some_and(|until| until <= now);
-        let Stale { law, policies, places, nodes, storage, lineage, resources } = std::mem::take(&mut self.stale);
-        let touched = std::mem::take(&mut self.stale_namespaces);
-        let lineage = lineage || expired;
+        let Stale { law, policies, places, nodes, storage, resources } = std::mem::take(&mut self.stale);
+        let mut touched = std::mem::take(&mut self.stale_namespaces);
+        self.settle(&mut touched, now);
         let policies = policies || self.prepared_until.is_some_and(|until| until <= now);
-        if !(law || policies || places || nodes || storage || lineage || resources) && touched.is_empty() {
+        let same = self.next_review() == self.world.valid_until && touched.is_empty();
+        if !(law || policies || places || nodes || storage || resources) && same {
             return self.world.clone();
         }
         let mut world = World::clone(&self.world);
@@ -56,13 +54,8 @@ impl Index {
         if places || nodes || storage {
             self.build_storage(&mut world);
         }
-        if lineage {
-            self.build_lineage(&mut world, now);
-            world.namespaces = Arc::new(self.namespaces.keys().map(|name| (name.clone(), self.scope(name))).collect());
-        } else if !touched.is_empty() {
-            for name in &touched {
-                self.build_flows_of(name, &mut world, now);
-            }
+        world.valid_until = self.next_review();
+        if !touched.is_empty() {
             let namespaces = Arc::make_mut(&mut world.namespaces);
             for name in touched {
                 if self.namespaces.contains_key(&name) {
@@ -143,92 +136,12 @@ impl Index {
         );
     }
 
-    /// Origins through the graph, and from when on the graph changes by itself.
-    fn build_lineage(&mut self, world: &mut World, now: Timestamp) {
-        let mut valid_until: Option<Timestamp> = None;
-        let mut edges = Vec::with_capacity(self.flows.len());
-        for (name, flow) in &mut self.flows {
-            // A flow that cannot be read carries what its source holds all the same.
-            let (personal_from, collected) = flow
-                .reading
-                .as_ref()
-                .map_or((Timestamp::MIN, CountrySet::EMPTY), |reading| (reading.personal_from, reading.collected));
-            flow.personal = personal_from <= now;
-            if !flow.personal {
-                valid_until = Some(valid_until.map_or(personal_from, |until| until.min(personal_from)));
-                continue;
-            }
-            let (from, to) = ends(&name.0, &flow.object.spec);
-            edges.push(Edge { flow: name.clone(), from, collected, to });
-        }
-        let declared = self.stores.iter().map(|(name, store)| (name.clone(), store.origins)).collect();
-        self.lineage = Lineage::new(&declared, &edges);
-        self.build_matters();
-        world.valid_until = valid_until;
-    }
-
-    /// Every store and flow before the law.
-    fn build_matters(&mut self) {
-        // More claims than this never help: what the others carry is refused rather than searched.
-        const CARRIERS: usize = 64;
-        let mut matters = Matters::default();
-        for (name, store) in &self.stores {
-            let data = Data { categories: store.object.spec.categories.clone(), ..self.origins_of_store(name) };
-            matters.stores.insert(name.clone(), Arc::new(matter::of_store(&store.object.spec, &data)));
-        }
-        self.matters = matters;
-        self.flow_scopes.clear();
-        let names: Vec<Name> = self.flows.keys().cloned().collect();
-        for name in names {
-            let built = self.build_flow(&name);
-            self.keep_flow_scope(&name);
-            let Some((to, matter)) = built else { continue };
-            if let Some(to) = to.filter(|to| self.stores.contains_key(to) && !matter.transfers.is_empty()) {
-                let into = self.matters.into.entry(to).or_default();
-                if into.len() < CARRIERS {
-                    into.push(matter);
-                }
-            }
-        }
-    }
-
-    /// A flow before the law, and the store that it leads to.
-    fn build_flow(&mut self, name: &Name) -> Option<(Option<Name>, Arc<Matter>)> {
-        let flow = self.flows.get(name)?;
-        let reading = flow.reading.as_ref()?;
-        let (from, to) = ends(&name.0, &flow.object.spec);
-        let store = |name: &Option<Name>| self.matters.stores.get(name.as_ref()?).map(|matter| &**matter);
-        let data = self.data_of_flow(name);
-        let matter = matter::of_flow(&flow.object.spec, reading, &data, store(&from), store(&to), flow.personal);
-        let matter = Arc::new(matter);
-        self.matters.flows.insert(name.clone(), matter.clone());
-        Some((to, matter))
-    }
-
-    /// Flows of a namespace that have changed without changing what stores hold.
-    fn build_flows_of(&mut self, namespace: &str, world: &mut World, now: Timestamp) {
-        let stale: Vec<Name> = self
-            .flows
-            .range((namespace.to_owned(), String::new())..)
-            .take_while(|((space, _), _)| space == namespace)
-            .filter(|(name, _)| !self.flow_scopes.contains_key(*name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in stale {
-            if let Some(flow) = self.flows.get_mut(&name) {
-                let personal_from = flow.reading.as_ref().map_or(Timestamp::MIN, |reading| reading.personal_from);
-                flow.personal = personal_from <= now;
-                if !flow.personal {
-                    world.valid_until = Some(world.valid_until.map_or(personal_from, |until| until.min(personal_from)));
-                }
-            }
-            self.build_flow(&name);
-            self.keep_flow_scope(&name);
-        }
-    }
-
-    fn keep_flow_scope(&mut self, name: &Name) {
-        let Some(flow) = self.flows.get(name) else { return };
+    /// A flow, as admission sees it.
+    pub(super) fn keep_flow_scope(&mut self, name: &Name) {
+        let Some(flow) = self.flows.get(name) else {
+            self.flow_scopes.remove(name);
+            return;
+        };
         let scope = FlowScope {
             data: Arc::new(self.data_of_flow(name)),
             workloads: flow.object.spec.workloads.as_ref().map(|workloads| scope::selector(&workloads.selector)),
@@ -240,6 +153,21 @@ impl Index {
 
     /// One namespace, as admission sees it.
     fn scope(&self, namespace: &str) -> Arc<NamespaceScope> {
+        let mut scope = self.scope_of_stores(namespace);
+        let flows = self.flows.range((namespace.to_owned(), String::new())..);
+        let flows = flows.take_while(|((space, _), _)| space == namespace);
+        for (position, (name, flow)) in flows.enumerate() {
+            let workloads = flow.object.spec.workloads.as_ref().map(|workloads| &workloads.selector);
+            if let Some(selector) = workloads {
+                scope.pods_of_flows.add(position, selector);
+            }
+            scope.flows.extend(self.flow_scopes.get(name).cloned());
+        }
+        Arc::new(scope)
+    }
+
+    /// The same without flows: what says which pods and claims touch which store.
+    pub(super) fn scope_of_stores(&self, namespace: &str) -> NamespaceScope {
         let of = |name: &str| (namespace.to_owned(), name.to_owned());
         let label = self.namespaces.get(namespace).and_then(Option::as_ref);
         let mut scope = NamespaceScope {
@@ -275,15 +203,7 @@ impl Index {
                 matter: self.matters.stores.get(name).cloned(),
             });
         }
-        let flows = self.flows.range(of("")..).take_while(|((space, _), _)| space == namespace);
-        for (position, (name, flow)) in flows.enumerate() {
-            let workloads = flow.object.spec.workloads.as_ref().map(|workloads| &workloads.selector);
-            if let Some(selector) = workloads {
-                scope.pods_of_flows.add(position, selector);
-            }
-            scope.flows.extend(self.flow_scopes.get(name).cloned());
-        }
-        Arc::new(scope)
+        scope
     }
 
     /// A store's data with every origin that reaches it.
@@ -304,7 +224,7 @@ impl Index {
     }
 
     /// Where a store's data comes from.
-    fn origins_of_store(&self, name: &Name) -> Data {
+    pub(super) fn origins_of_store(&self, name: &Name) -> Data {
         let problem = self.stores.get(name).and_then(|store| store.problems.first());
         Data {
             unknown_origin: problem.map(|problem| format!("{}: {}", problem.field, problem.message)),

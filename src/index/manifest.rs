@@ -10,6 +10,7 @@ use crate::api::v1alpha1::{
     TransferMechanism,
 };
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::workload::{self, Template, Workload};
 
 /// A manifest that is not of its kind's shape.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +60,24 @@ impl Object {
         let known = kinds.iter().find(|(kind, _)| *kind == wanted).map(|(_, read)| *read);
         match known {
             Some(read) => read(manifest).map(Some),
-            // What it says is known once an interpreter has seen it.
-            None if wanted.len() > 1 && !wanted.ends_with("List") => Ok(Some(Object::Other(Box::new(manifest)))),
-            None => Ok(None),
+            None => template(manifest),
         }
+    }
+}
+
+/// What a workload makes of pods, and objects of types that only interpreters know; none for lists and what is no object.
+fn template(manifest: Value) -> Result<Option<Object>, ManifestError> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (version, kind) = (text(&manifest["apiVersion"]), text(&manifest["kind"]));
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    if !workload::KINDS.iter().any(|known| known.group == group && known.kind == kind) {
+        let is_object = !version.is_empty() && !kind.is_empty() && !kind.ends_with("List");
+        return Ok(is_object.then(|| Object::Other(Box::new(manifest))));
+    }
+    let (namespace, name) = (text(&manifest["metadata"]["namespace"]), text(&manifest["metadata"]["name"]));
+    match serde_json::from_value::<Workload>(manifest) {
+        Ok(workload) => Ok(Template::of(&kind, &namespace, &name, &workload).map(Object::Template)),
+        Err(source) => Err(ManifestError { kind, name, source }),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::engine::facts::Facts;
 use crate::engine::law::mechanism::EndEffect;
 use crate::engine::law::opinion::Ground;
 use crate::engine::law::transfer::sooner;
-use crate::engine::lineage::Path;
+use crate::engine::lineage::{Path, Step};
 use crate::engine::node::{Evidence, Located};
 use crate::engine::verdict::{Action, Finding, Obligation, Verdict};
 use crate::interpret::claim;
@@ -250,7 +250,7 @@ impl Index {
                 .of(name)
                 .map(|(origin, path)| EffectiveOrigin {
                     origin: origin.to_string(),
-                    through: through(state, origin, path),
+                    through: through(state, origin, &path),
                 })
                 .collect(),
             violations,
@@ -427,7 +427,7 @@ fn stores(facts: &Facts) -> BTreeSet<Name> {
 }
 
 /// How an origin came to a store, in words.
-fn through(state: &StoreState, origin: Country, path: &Path) -> Vec<String> {
+pub(super) fn through(state: &StoreState, origin: Country, path: &Path) -> Vec<String> {
     if path.0.is_empty() {
         let spec = &state.object.spec;
         let fields = [
@@ -438,10 +438,9 @@ fn through(state: &StoreState, origin: Country, path: &Path) -> Vec<String> {
         let names = |codes: &Option<Vec<String>>| codes.iter().flatten().any(|code| code == origin.as_str());
         return fields.iter().filter(|(_, codes)| names(codes)).map(|(field, _)| (*field).to_owned()).collect();
     }
-    let hop = |(flow, store): &(Name, Option<Name>)| {
-        let flow = format!("DataFlow {}/{}", flow.0, flow.1);
-        let store = store.as_ref().map(|store| format!("DataStore {}/{}", store.0, store.1));
-        store.into_iter().chain([flow])
+    let told = |step: &Step| {
+        let store = step.from.as_ref().map(|store| format!("DataStore {}/{}", store.0, store.1));
+        store.into_iter().chain([step.through.to_string()])
     };
-    path.0.iter().flat_map(hop).collect()
+    path.0.iter().flat_map(told).collect()
 }

@@ -147,19 +147,7 @@ pub fn of_pod<'a>(namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec
     if namespace.stores.is_empty() && namespace.flows.is_empty() {
         return scope;
     }
-    let mut stores: Vec<usize> = namespace
-        .pods_of_stores
-        .candidates(labels)
-        .filter(|position| namespace.stores[*position].workloads.as_ref().is_some_and(|wanted| wanted.matches(labels)))
-        .collect();
-    for secret in spec.secrets() {
-        stores.extend(namespace.secrets.get(secret).into_iter().flatten());
-    }
-    for (_, claim) in spec.claims() {
-        stores.extend(stores_of_claim(namespace, claim, namespace.claims.get(claim).map(|state| &state.labels)));
-    }
-    stores.sort_unstable();
-    stores.dedup();
+    let stores = stores_of_pod(namespace, labels, spec);
     scope.data.extend(stores.into_iter().map(|position| namespace.stores[position].data.clone()));
 
     let mut flows: Vec<usize> = namespace
@@ -176,6 +164,24 @@ pub fn of_pod<'a>(namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec
     scope
 }
 
+/// Positions of the stores that a pod touches, sorted.
+pub fn stores_of_pod(namespace: &NamespaceScope, labels: &Labels, spec: &PodSpec) -> Vec<usize> {
+    let mut stores: Vec<usize> = namespace
+        .pods_of_stores
+        .candidates(labels)
+        .filter(|position| namespace.stores[*position].workloads.as_ref().is_some_and(|wanted| wanted.matches(labels)))
+        .collect();
+    for secret in spec.secrets() {
+        stores.extend(namespace.secrets.get(secret).into_iter().flatten());
+    }
+    for (_, claim) in spec.claims() {
+        stores.extend(stores_of_claim(namespace, claim, namespace.claims.get(claim).map(|state| &state.labels)));
+    }
+    stores.sort_unstable();
+    stores.dedup();
+    stores
+}
+
 /// Whose data a claim with these labels holds.
 pub fn of_claim(namespace: &NamespaceScope, name: &str, labels: &Labels) -> Vec<Arc<Data>> {
     let mut data: Vec<Arc<Data>> = namespace.label.iter().cloned().chain(own(labels)).collect();
@@ -186,14 +192,26 @@ pub fn of_claim(namespace: &NamespaceScope, name: &str, labels: &Labels) -> Vec<
 /// Whose data the claims will hold that a stateful set makes from a template: `TEMPLATE-SET-0` and so on.
 pub fn of_made_claims(namespace: &NamespaceScope, template: &str, set: &str, labels: &Labels) -> Vec<Arc<Data>> {
     let mut data = of_claim(namespace, template, labels);
-    let start = format!("{template}-{set}-");
-    let made = |name: &String| name.strip_prefix(&start).is_some_and(|rest| rest.parse::<u32>().is_ok());
-    for store in namespace.stores.iter().filter(|store| store.claim_names.iter().any(made)) {
+    for store in stores_of_made_claims(namespace, template, set, labels).map(|position| &namespace.stores[position]) {
         if !data.contains(&store.data) {
             data.push(store.data.clone());
         }
     }
     data
+}
+
+/// Positions of the stores that own claims which a stateful set makes from a template.
+pub fn stores_of_made_claims<'a>(
+    namespace: &'a NamespaceScope,
+    template: &'a str,
+    set: &'a str,
+    labels: &'a Labels,
+) -> impl Iterator<Item = usize> + 'a {
+    let start = format!("{template}-{set}-");
+    let made = move |name: &String| name.strip_prefix(&start).is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let all = namespace.stores.iter().enumerate();
+    let by_name = all.filter(move |(_, store)| store.claim_names.iter().any(&made)).map(|(position, _)| position);
+    stores_of_claim(namespace, template, Some(labels)).chain(by_name)
 }
 
 /// Positions of the stores that own a claim.

@@ -3,7 +3,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Deserialize;
 
-use super::objects::{Claim, PodTemplate};
+use super::objects::{Claim, PodSpec, PodTemplate};
+use super::scope::{self, Labels, NamespaceScope};
 
 /// A kind that carries a pod template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,5 +114,83 @@ impl Workload {
             labels.get_or_insert_default().extend(selected.clone().unwrap_or_default());
         }
         claims
+    }
+}
+
+/// What made a pod, as a person knows it: kind and name of its controller, or the pod itself. A deployment names its
+/// replica sets after itself and a hash that the pods carry as a label.
+pub fn maker(pod: &ObjectMeta) -> (String, String) {
+    const HASH: &str = "pod-template-hash";
+    let owner = pod.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let Some(owner) = owner else { return ("Pod".to_owned(), pod.name.clone().unwrap_or_default()) };
+    let hash = pod.labels.as_ref().and_then(|labels| labels.get(HASH)).filter(|_| owner.kind == "ReplicaSet");
+    match hash.and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')) {
+        Some(deployment) => ("Deployment".to_owned(), deployment.to_owned()),
+        None => (owner.kind.clone(), owner.name.clone()),
+    }
+}
+
+/// The pods that a workload makes, as far as they touch data: for the command line, where no controller makes them.
+#[derive(Debug, Clone, Default)]
+pub struct Template {
+    /// Kind of the workload.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Labels of the pods.
+    pub labels: Labels,
+    /// Their specification.
+    pub spec: PodSpec,
+    /// Claims that are made for each of them: name of the template, labels.
+    pub claims: Vec<(String, Labels)>,
+}
+
+impl Template {
+    /// The pods of a workload; none if it makes none.
+    pub fn of(kind: &str, namespace: &str, name: &str, workload: &Workload) -> Option<Self> {
+        let PodTemplate { metadata, spec } = workload.template()?.clone();
+        let claim = |claim: Claim| (claim.metadata.name.unwrap_or_default(), claim.metadata.labels.unwrap_or_default());
+        Some(Self {
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            labels: metadata.labels.unwrap_or_default(),
+            spec,
+            claims: workload.claims().into_iter().map(claim).collect(),
+        })
+    }
+
+    /// Positions of the stores that its pods touch, sorted.
+    pub fn stores(&self, namespace: &NamespaceScope) -> Vec<usize> {
+        let mut stores = scope::stores_of_pod(namespace, &self.labels, &self.spec);
+        for (template, labels) in &self.claims {
+            stores.extend(scope::stores_of_made_claims(namespace, template, &self.name, labels));
+        }
+        stores.sort_unstable();
+        stores.dedup();
+        stores
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_is_told_by_what_a_person_knows() {
+        let of = |labels: serde_json::Value, owners: serde_json::Value| {
+            let metadata = json!({"name": "web-5d4f-x2", "labels": labels, "ownerReferences": owners});
+            let (kind, name) = maker(&serde_json::from_value(metadata).unwrap());
+            format!("{kind}/{name}")
+        };
+        let owner = |kind: &str, name: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "1", "controller": true}]);
+        let hash = json!({"pod-template-hash": "5d4f"});
+        assert_eq!(of(json!({}), json!([])), "Pod/web-5d4f-x2");
+        assert_eq!(of(hash.clone(), owner("ReplicaSet", "web-5d4f")), "Deployment/web");
+        assert_eq!(of(hash, owner("ReplicaSet", "by-hand")), "ReplicaSet/by-hand");
+        assert_eq!(of(json!({}), owner("StatefulSet", "db")), "StatefulSet/db");
     }
 }

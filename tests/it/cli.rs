@@ -2,6 +2,7 @@
 
 mod answer;
 mod cases;
+mod lineage;
 mod timeline;
 mod whatif;
 

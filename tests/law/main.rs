@@ -6,6 +6,7 @@
 mod cases;
 mod catalogue;
 mod law_properties;
+mod lineage;
 mod overlay;
 mod past;
 mod properties;

@@ -1,0 +1,223 @@
+//! Pods that touch several stores at once. Whoever reads one store and writes another carries data from one to the other,
+//! whether a flow declares it or not.
+//!
+//! Pods are grouped by the stores that they touch and the flows that they carry between them, so that ten thousand pods of
+//! one template are one edge of lineage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::core::{Selector, SelectorExt};
+
+use super::lineage::{Owner, StaleLineage};
+use super::{Index, Name};
+use crate::engine::lineage::{Edge, Through};
+use crate::interpret::scope::{self, Labels, NamespaceScope};
+
+/// A pod or a template of pods: namespace, kind, name.
+pub type Toucher = (String, String, String);
+
+/// What made a pod: kind, name.
+pub type Maker = (String, String);
+
+/// The kind under which pods themselves are noted.
+pub const POD: &str = "Pod";
+
+/// What all pods of a group have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    namespace: String,
+    /// The stores that they touch, sorted.
+    stores: Vec<String>,
+    /// Pairs of stores between which they carry a declared flow, in either direction; sorted, as is each pair.
+    carried: BTreeSet<(String, String)>,
+}
+
+/// The groups, and who is in them.
+#[derive(Debug, Default)]
+pub struct Touching {
+    of: BTreeMap<Toucher, (Arc<Group>, Maker)>,
+    groups: BTreeMap<Arc<Group>, BTreeMap<Maker, usize>>,
+}
+
+impl Touching {
+    /// Notes the group of a pod; none: it touches at most one store. Groups that are told otherwise now go into `changed`.
+    fn set(&mut self, pod: Toucher, now: Option<(Group, Maker)>, changed: &mut BTreeSet<Arc<Group>>) {
+        let old = self.of.get(&pod);
+        if old.map(|(group, maker)| (&**group, maker)) == now.as_ref().map(|(group, maker)| (group, maker)) {
+            return;
+        }
+        if let Some((group, maker)) = self.of.remove(&pod) {
+            let makers = self.groups.entry(group.clone()).or_default();
+            if let Some(count) = makers.get_mut(&maker) {
+                *count -= 1;
+                if *count == 0 {
+                    makers.remove(&maker);
+                    changed.insert(group.clone());
+                }
+            }
+            if makers.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+        if let Some((group, maker)) = now {
+            let known = self.groups.get_key_value(&group).map(|(known, _)| known.clone());
+            let group = known.unwrap_or_else(|| Arc::new(group));
+            let count = self.groups.entry(group.clone()).or_default().entry(maker.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                changed.insert(group.clone());
+            }
+            self.of.insert(pod, (group, maker));
+        }
+    }
+
+    fn groups_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Group>> {
+        let first = Group { namespace: namespace.to_owned(), stores: Vec::new(), carried: BTreeSet::new() };
+        self.groups.range(Arc::new(first)..).map(|(group, _)| group).take_while(move |one| one.namespace == namespace)
+    }
+
+    fn pods_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Toucher> {
+        let first = (namespace.to_owned(), String::new(), String::new());
+        self.of.range(first..).map(|(pod, _)| pod).take_while(move |pod| pod.0 == namespace)
+    }
+}
+
+/// A declared flow between two stores of its own namespace.
+struct Inner {
+    from: String,
+    to: String,
+    carriers: Option<Selector>,
+    personal: bool,
+}
+
+/// A pair in the order of names.
+fn pair(one: &str, other: &str) -> (String, String) {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    (first.to_owned(), second.to_owned())
+}
+
+impl Index {
+    /// Finds the groups of pods that have changed or whose stores or flows have, and the edges that follow. `touched` are
+    /// the namespaces of which the snapshot is no longer right.
+    pub(super) fn regroup(&mut self, stale: &mut StaleLineage, touched: &BTreeSet<String>) {
+        let StaleLineage { claims, pods, namespaces, flows_of, .. } = stale;
+        for (namespace, claim) in std::mem::take(claims) {
+            let mounts = |(name, state): (&Name, &super::PodState)| {
+                state.spec.claims().any(|(_, mounted)| mounted == claim).then(|| pod(name))
+            };
+            pods.extend(self.pods_in(&namespace).filter_map(mounts));
+            // What a template's claims are called is known only when they are made.
+            pods.extend(self.templates_in(&namespace));
+        }
+        for namespace in std::mem::take(namespaces) {
+            pods.extend(self.pods_in(&namespace).map(|(name, _)| pod(name)));
+            pods.extend(self.templates_in(&namespace));
+        }
+        let mut changed = BTreeSet::new();
+        for namespace in std::mem::take(flows_of) {
+            pods.extend(self.touching.pods_in(&namespace).cloned());
+            changed.extend(self.touching.groups_in(&namespace).cloned());
+        }
+        let mut known: Option<(String, Arc<NamespaceScope>, Vec<Inner>)> = None;
+        for toucher in std::mem::take(pods) {
+            let namespace = &toucher.0;
+            if known.as_ref().is_none_or(|(of, ..)| of != namespace) {
+                let seen = self.world.namespaces.get(namespace).filter(|_| !touched.contains(namespace)).cloned();
+                let scope = seen.unwrap_or_else(|| Arc::new(self.scope_of_stores(namespace)));
+                known = Some((namespace.clone(), scope, self.inner_flows(namespace)));
+            }
+            let Some((_, scope, flows)) = &known else { continue };
+            let group = self.group(&toucher, scope, flows);
+            self.touching.set(toucher, group, &mut changed);
+        }
+        for group in changed {
+            let edges = self.edges_of_group(&group);
+            self.lead(Owner::Touching(group), edges);
+        }
+    }
+
+    fn pods_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a Name, &'a super::PodState)> {
+        let pods = self.pods.range((namespace.to_owned(), String::new())..);
+        pods.take_while(move |((space, _), _)| space == namespace)
+    }
+
+    fn templates_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = Toucher> {
+        let first = (namespace.to_owned(), String::new(), String::new());
+        self.templates.range(first..).map(|(key, _)| key.clone()).take_while(move |key| key.0 == namespace)
+    }
+
+    /// The group of a pod; none if it is gone or touches at most one store.
+    fn group(&self, toucher: &Toucher, scope: &NamespaceScope, flows: &[Inner]) -> Option<(Group, Maker)> {
+        let (namespace, kind, name) = toucher;
+        let (stores, labels, maker): (_, &Labels, _) = if kind == POD {
+            let state = self.pods.get(&(namespace.clone(), name.clone()))?;
+            (scope::stores_of_pod(scope, &state.labels, &state.spec), &state.labels, state.maker.clone())
+        } else {
+            let template = self.templates.get(toucher)?;
+            (template.stores(scope), &template.labels, (kind.clone(), name.clone()))
+        };
+        if stores.len() < 2 {
+            return None;
+        }
+        let name = |position: usize| scope.stores[position].data.via.name().map(str::to_owned);
+        let stores: Vec<String> = stores.into_iter().filter_map(name).collect();
+        let among = |store: &String| stores.binary_search(store).is_ok();
+        let selected = |flow: &&Inner| flow.carriers.as_ref().is_some_and(|wanted| wanted.matches(labels));
+        let between = flows.iter().filter(|flow| among(&flow.from) && among(&flow.to)).filter(selected);
+        let carried = between.map(|flow| pair(&flow.from, &flow.to)).collect();
+        Some((Group { namespace: namespace.clone(), stores, carried }, maker))
+    }
+
+    /// Flows between stores of a namespace that stand in it themselves: what others declare cuts nothing here. Nor does what
+    /// cannot be read, or is not stored yet.
+    fn inner_flows(&self, namespace: &str) -> Vec<Inner> {
+        let flows = self.flows.range((namespace.to_owned(), String::new())..);
+        let flows = flows.take_while(|((space, _), _)| space == namespace);
+        let inner = |(name, flow): (&Name, &super::FlowState)| {
+            let ends = self.ends.get(name)?;
+            let ((from_space, from), (to_space, to)) = ends.from.clone().zip(ends.to.clone())?;
+            let inside = from_space == namespace && to_space == namespace;
+            (inside && flow.reading.is_some() && !flow.anticipated).then(|| Inner {
+                from,
+                to,
+                carriers: flow.object.spec.workloads.as_ref().map(|workloads| scope::selector(&workloads.selector)),
+                personal: flow.personal,
+            })
+        };
+        flows.filter_map(inner).collect()
+    }
+
+    /// What leads through the pods of a group: from each store to each other, except where a declared flow says otherwise.
+    fn edges_of_group(&self, group: &Group) -> Vec<Edge> {
+        let Some(makers) = self.touching.groups.get(group) else { return Vec::new() };
+        let Some((kind, name)) = makers.first_key_value().map(|(maker, _)| maker.clone()) else { return Vec::new() };
+        let Group { namespace, stores, carried } = group;
+        let through = Through::Object { kind, namespace: namespace.clone(), name };
+        let flows = self.inner_flows(namespace);
+        let anonymous: BTreeSet<(&str, &str)> =
+            flows.iter().filter(|flow| !flow.personal).map(|flow| (flow.from.as_str(), flow.to.as_str())).collect();
+        let leads = |from: &str, to: &str| !carried.contains(&pair(from, to)) && !anonymous.contains(&(from, to));
+        let full = |store: &String| (namespace.clone(), store.clone());
+        let targets = |from: &String| stores.iter().filter(|to| *to != from && leads(from, to)).collect::<Vec<_>>();
+        let mut edges = Vec::new();
+        let mut free = Vec::new();
+        for from in stores {
+            let targets = targets(from);
+            if targets.len() + 1 == stores.len() {
+                free.push(full(from));
+            } else if !targets.is_empty() {
+                edges.push(Edge::new(through.clone(), [full(from)], targets.into_iter().map(full)));
+            }
+        }
+        if !free.is_empty() {
+            edges.push(Edge::new(through, free, stores.iter().map(full)));
+        }
+        edges
+    }
+}
+
+/// How a pod is noted.
+pub fn pod((namespace, name): &Name) -> Toucher {
+    (namespace.clone(), POD.to_owned(), name.clone())
+}
