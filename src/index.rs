@@ -26,9 +26,10 @@ use crate::engine::country::CountrySet;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::Lineage;
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
-use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::objects::{Claim, Namespace, Node, ObjectName, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::scope::{ClaimState, FlowScope};
+use crate::interpret::source;
 use crate::interpret::world::World;
 
 pub use manifest::ManifestError;
@@ -69,6 +70,8 @@ pub enum Object {
     TransferMechanism(TransferMechanism),
     /// A volume.
     Volume(Volume),
+    /// A class of attributes of volumes.
+    VolumeAttributesClass(VolumeAttributesClass),
 }
 
 /// The kinds of objects that the index keeps.
@@ -89,6 +92,7 @@ pub enum Kind {
     StorageClass,
     TransferMechanism,
     Volume,
+    VolumeAttributesClass,
 }
 
 /// A pod, as the audit sees it.
@@ -181,7 +185,10 @@ pub struct Index {
     nodes: BTreeMap<String, NodeState>,
     classes: BTreeMap<String, StorageClass>,
     volumes: BTreeMap<String, Volume>,
+    attributes_classes: BTreeMap<String, VolumeAttributesClass>,
     claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
+    /// Claims that are filled from another namespace, and bring its data into theirs.
+    foreign_clones: BTreeSet<Name>,
     pods: BTreeMap<Name, PodState>,
     lineage: Lineage,
     matters: Matters,
@@ -213,7 +220,9 @@ impl Index {
             nodes: BTreeMap::new(),
             classes: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            attributes_classes: BTreeMap::new(),
             claims: BTreeMap::new(),
+            foreign_clones: BTreeSet::new(),
             pods: BTreeMap::new(),
             lineage: Lineage::default(),
             matters: Matters::default(),
@@ -292,6 +301,12 @@ impl Index {
                 self.volumes.insert(volume.name_any(), volume);
                 changed
             }
+            Object::VolumeAttributesClass(class) => {
+                let changed = self.attributes_classes.get(&class.name_any()) != Some(&class);
+                self.stale.storage |= changed;
+                self.attributes_classes.insert(class.name_any(), class);
+                changed
+            }
             Object::Claim(claim) => self.apply_claim(claim),
             Object::Pod(pod) => {
                 let name = (pod.namespace().unwrap_or_default(), pod.name_any());
@@ -368,12 +383,19 @@ impl Index {
         let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
         let state = ClaimState {
             labels: claim.metadata.labels.unwrap_or_default(),
+            sources: source::of(&claim.spec),
             class: claim.spec.storage_class_name,
             volume: claim.spec.volume_name,
+            has_selector: claim.spec.has_selector,
+            attributes: claim.spec.volume_attributes_class_name,
         };
         let claims = self.claims.entry(namespace.clone()).or_default();
         let changed = claims.get(&name) != Some(&state);
         if changed {
+            let foreign = |source: &ObjectName| source.namespace.as_deref().is_some_and(|space| !space.is_empty());
+            if state.sources.iter().any(foreign) {
+                self.foreign_clones.insert((namespace.clone(), name.clone()));
+            }
             Arc::make_mut(claims).insert(name, state);
             self.stale_namespaces.insert(namespace);
         }
@@ -402,6 +424,9 @@ impl Index {
             Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
             Kind::StorageClass => self.stale.storage |= self.classes.remove(name).is_some(),
             Kind::Volume => self.stale.storage |= self.volumes.remove(name).is_some(),
+            Kind::VolumeAttributesClass => {
+                self.stale.storage |= self.attributes_classes.remove(name).is_some();
+            }
             Kind::Namespace => {
                 self.namespaces.remove(name);
                 self.stale_namespaces.insert(name.to_owned());
@@ -409,6 +434,7 @@ impl Index {
             Kind::Claim => {
                 if let Some(claims) = self.claims.get_mut(namespace) {
                     Arc::make_mut(claims).remove(name);
+                    self.foreign_clones.remove(&key());
                     self.stale_namespaces.insert(namespace.to_owned());
                 }
             }
@@ -459,6 +485,7 @@ impl Index {
             Kind::Node => cluster(self.nodes.keys().collect()),
             Kind::StorageClass => cluster(self.classes.keys().collect()),
             Kind::Volume => cluster(self.volumes.keys().collect()),
+            Kind::VolumeAttributesClass => cluster(self.attributes_classes.keys().collect()),
             Kind::DataStore => self.stores.keys().cloned().collect(),
             Kind::DataFlow => self.flows.keys().cloned().collect(),
             Kind::Pod => self.pods.keys().cloned().collect(),
@@ -487,9 +514,14 @@ impl Index {
         self.flows.get(&(namespace.to_owned(), name.to_owned()))?.object.metadata.uid.clone()
     }
 
-    /// Namespaces that hold a store or a flow.
+    /// Namespaces that hold a store or a flow, or a claim that is filled from another namespace.
     pub fn protected(&self) -> BTreeSet<String> {
-        self.stores.keys().chain(self.flows.keys()).map(|(namespace, _)| namespace.clone()).collect()
+        self.stores
+            .keys()
+            .chain(self.flows.keys())
+            .chain(&self.foreign_clones)
+            .map(|(namespace, _)| namespace.clone())
+            .collect()
     }
 
     /// The snapshot as of the last refresh.

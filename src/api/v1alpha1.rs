@@ -27,8 +27,8 @@ pub use jurisdiction::{
 };
 pub use location::{Location, LocationNodes, LocationRegion, LocationSpec};
 pub use provider::{
-    DriverFollows, Provider, ProviderDriver, ProviderId, ProviderParameter, ProviderSpec, ProviderTopologyKey,
-    ProviderZone, ValueMeaning,
+    DriverFollows, ParameterSource, Provider, ProviderDriver, ProviderId, ProviderParameter, ProviderSpec,
+    ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
     PolicyMatch, PolicyParties, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,

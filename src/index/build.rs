@@ -133,6 +133,9 @@ impl Index {
             (class.metadata.creation_timestamp.as_ref().map(|time| time.0), std::cmp::Reverse(class.name_any()))
         });
         world.default_class = default.map(ResourceExt::name_any);
+        let attributes = |class| claim::attributes(class, &world.gazetteer).map(|said| said.places);
+        let classes = self.attributes_classes.iter();
+        world.attributes = Arc::new(classes.map(|(name, class)| (name.clone(), attributes(class))).collect());
         let volumes = self.volumes.iter();
         world.volumes = Arc::new(
             volumes
@@ -241,6 +244,7 @@ impl Index {
         let of = |name: &str| (namespace.to_owned(), name.to_owned());
         let label = self.namespaces.get(namespace).and_then(Option::as_ref);
         let mut scope = NamespaceScope {
+            name: namespace.to_owned(),
             label: label.map(|value| Arc::new(scope::labelled(value, Source::Namespace(namespace.to_owned())))),
             claims: self.claims.get(namespace).cloned().unwrap_or_default(),
             ..NamespaceScope::default()

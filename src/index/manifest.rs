@@ -8,7 +8,7 @@ use super::Object;
 use crate::api::v1alpha1::{
     Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, TransferMechanism,
 };
-use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume, VolumeAttributesClass};
 
 /// A manifest that is not of its kind's shape.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ impl Object {
             serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
         }
         type Read = fn(Value) -> Result<Object, ManifestError>;
-        let kinds: [(String, Read); 14] = [
+        let kinds: [(String, Read); 15] = [
             (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
             (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
             (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
@@ -51,6 +51,7 @@ impl Object {
             (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),
             (kind::<TransferMechanism>(), |manifest| read(manifest, Object::TransferMechanism)),
             (kind::<Volume>(), |manifest| read(manifest, Object::Volume)),
+            (kind::<VolumeAttributesClass>(), |manifest| read(manifest, Object::VolumeAttributesClass)),
         ];
         let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
         let wanted = format!("{}/{}", text("apiVersion"), text("kind"));

@@ -5,6 +5,7 @@
 
 mod decode;
 mod pod;
+mod sources;
 mod storage;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
 pub use pod::*;
+pub use sources::*;
 pub use storage::*;
 
 use decode::metadata;

@@ -31,6 +31,8 @@ pub struct World {
     pub classes: Arc<Vec<ClassPlaces>>,
     /// Name of the class that claims get which name none.
     pub default_class: Option<String>,
+    /// What volume attributes classes say about places, by name; none: nothing.
+    pub attributes: Arc<BTreeMap<String, Option<Places>>>,
     /// Where volumes lie, by name.
     pub volumes: Arc<BTreeMap<String, Places>>,
     /// Namespaces by name.
@@ -57,6 +59,14 @@ impl World {
     /// Whether there is a store of this name.
     pub fn has_store(&self, namespace: &str, name: &str) -> bool {
         self.store(namespace, name).is_some()
+    }
+
+    /// Whose data an object of a kind other than claims holds, which claims can be filled from: snapshots, images and the
+    /// like. None: that is not known, and the asker assumes the worst.
+    // No such kind is indexed yet; whoever indexes one answers here.
+    #[allow(clippy::unused_self, reason = "the index of other kinds will be read here")]
+    pub fn data_of(&self, _group: &str, _kind: &str, _namespace: &str, _name: &str) -> Option<Vec<Arc<Data>>> {
+        None
     }
 
     /// The storage class of this name.

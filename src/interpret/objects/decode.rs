@@ -141,3 +141,8 @@ pub fn secret_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
 pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
+
+/// Whether a field is there at all; what stands in it does not matter.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<IgnoredAny>::deserialize(deserializer)?.is_some())
+}
