@@ -29,11 +29,12 @@ use crate::engine::country::CountrySet;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
-use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::objects::{Claim, Namespace, Node, ObjectName, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::workload::{self, Template};
+use crate::interpret::source;
 use crate::interpret::world::World;
 
 use lineage::{Ends, Owner, StaleLineage};
@@ -84,6 +85,8 @@ pub enum Object {
     TransferMechanism(TransferMechanism),
     /// A volume.
     Volume(Volume),
+    /// A class of attributes of volumes.
+    VolumeAttributesClass(VolumeAttributesClass),
 }
 
 /// The kinds of objects that the index keeps.
@@ -105,6 +108,7 @@ pub enum Kind {
     StorageClass,
     TransferMechanism,
     Volume,
+    VolumeAttributesClass,
 }
 
 /// A pod, as the audit sees it.
@@ -200,10 +204,13 @@ pub struct Index {
     nodes: BTreeMap<String, NodeState>,
     classes: BTreeMap<String, StorageClass>,
     volumes: BTreeMap<String, Volume>,
+    attributes_classes: BTreeMap<String, VolumeAttributesClass>,
     claims: BTreeMap<String, Arc<BTreeMap<String, ClaimState>>>,
     interpreters: Arc<Interpreters>,
     own_interpreters: BTreeMap<String, Arc<Interpreter>>,
     resources: Arc<Resources>,
+    /// Claims that are filled from another namespace, and bring its data into theirs.
+    foreign_clones: BTreeSet<Name>,
     pods: BTreeMap<Name, PodState>,
     templates: BTreeMap<Toucher, Template>,
     lineage: Lineage,
@@ -248,10 +255,12 @@ impl Index {
             nodes: BTreeMap::new(),
             classes: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            attributes_classes: BTreeMap::new(),
             claims: BTreeMap::new(),
             interpreters: Arc::new(interpreters),
             own_interpreters: BTreeMap::new(),
             resources: Arc::default(),
+            foreign_clones: BTreeSet::new(),
             pods: BTreeMap::new(),
             templates: BTreeMap::new(),
             lineage: Lineage::default(),
@@ -337,6 +346,12 @@ impl Index {
                 let changed = self.volumes.get(&volume.name_any()) != Some(&volume);
                 self.stale.storage |= changed;
                 self.volumes.insert(volume.name_any(), volume);
+                changed
+            }
+            Object::VolumeAttributesClass(class) => {
+                let changed = self.attributes_classes.get(&class.name_any()) != Some(&class);
+                self.stale.storage |= changed;
+                self.attributes_classes.insert(class.name_any(), class);
                 changed
             }
             Object::Claim(claim) => self.apply_claim(claim),
@@ -503,14 +518,21 @@ impl Index {
         let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
         let state = ClaimState {
             labels: claim.metadata.labels.unwrap_or_default(),
+            sources: source::of(&claim.spec),
             class: claim.spec.storage_class_name,
             volume: claim.spec.volume_name,
+            has_selector: claim.spec.has_selector,
+            attributes: claim.spec.volume_attributes_class_name,
         };
         let claims = self.claims.entry(namespace.clone()).or_default();
         let changed = claims.get(&name) != Some(&state);
         if changed {
             if claims.get(&name).is_none_or(|old| old.labels != state.labels) {
                 self.stale_lineage.claims.insert((namespace.clone(), name.clone()));
+            }
+            let foreign = |source: &ObjectName| source.namespace.as_deref().is_some_and(|space| !space.is_empty());
+            if state.sources.iter().any(foreign) {
+                self.foreign_clones.insert((namespace.clone(), name.clone()));
             }
             Arc::make_mut(claims).insert(name, state);
             self.stale_namespaces.insert(namespace);
@@ -548,6 +570,9 @@ impl Index {
             Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
             Kind::StorageClass => self.stale.storage |= self.classes.remove(name).is_some(),
             Kind::Volume => self.stale.storage |= self.volumes.remove(name).is_some(),
+            Kind::VolumeAttributesClass => {
+                self.stale.storage |= self.attributes_classes.remove(name).is_some();
+            }
             Kind::Namespace => {
                 self.namespaces.remove(name);
                 self.stale_namespaces.insert(name.to_owned());
@@ -556,6 +581,7 @@ impl Index {
                 if let Some(claims) = self.claims.get_mut(namespace) {
                     Arc::make_mut(claims).remove(name);
                     self.stale_lineage.claims.insert(key());
+                    self.foreign_clones.remove(&key());
                     self.stale_namespaces.insert(namespace.to_owned());
                 }
             }
@@ -611,6 +637,7 @@ impl Index {
             Kind::Node => cluster(self.nodes.keys().collect()),
             Kind::StorageClass => cluster(self.classes.keys().collect()),
             Kind::Volume => cluster(self.volumes.keys().collect()),
+            Kind::VolumeAttributesClass => cluster(self.attributes_classes.keys().collect()),
             Kind::DataStore => self.stores.keys().cloned().collect(),
             Kind::DataFlow => self.flows.keys().cloned().collect(),
             Kind::Pod => self.pods.keys().cloned().collect(),
@@ -639,9 +666,14 @@ impl Index {
         self.flows.get(&(namespace.to_owned(), name.to_owned()))?.object.metadata.uid.clone()
     }
 
-    /// Namespaces that hold a store or a flow.
+    /// Namespaces that hold a store or a flow, or a claim that is filled from another namespace.
     pub fn protected(&self) -> BTreeSet<String> {
-        self.stores.keys().chain(self.flows.keys()).map(|(namespace, _)| namespace.clone()).collect()
+        self.stores
+            .keys()
+            .chain(self.flows.keys())
+            .chain(&self.foreign_clones)
+            .map(|(namespace, _)| namespace.clone())
+            .collect()
     }
 
     /// The snapshot as of the last refresh.

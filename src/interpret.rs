@@ -3,6 +3,8 @@
 
 pub mod claim;
 pub mod constraint;
+pub mod driver;
+pub mod inline;
 pub mod matter;
 pub mod objects;
 pub mod own;
@@ -10,6 +12,8 @@ pub mod pod;
 pub mod read;
 pub mod resource;
 pub mod scope;
+pub mod source;
+pub mod storage;
 pub mod workload;
 pub mod world;
 
@@ -29,11 +33,13 @@ use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Change, Finding, Verdict};
 use crate::engine::{self, rules};
 
+use claim::Asking;
 use objects::{Claim, Pod, SELECTED_NODE};
 use own::OwnKind;
 use resource::Key;
 use pod::{MadeClaim, Pinning, PodView};
 use scope::{Labels, NamespaceScope};
+use storage::StorageKind;
 use workload::{Workload, WorkloadKind};
 use world::World;
 
@@ -192,6 +198,9 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             None => Ok(Judgement::new(Verdict::allow())),
         };
     }
+    if let Some(kind) = StorageKind::named(request.group, request.kind) {
+        return storage::judge(world, kind, request, now).map_err(unreadable);
+    }
     let namespace = || {
         let known = world.namespaces.get(request.namespace);
         known.ok_or_else(|| JudgeError::UnknownNamespace(request.namespace.to_owned()))
@@ -214,7 +223,8 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             let judgement = judge_claim(world, namespace()?, request.name, &claim, old.as_ref(), now);
             let mut judgement = judgement.with_origin(&claim.metadata);
             let unknown = |name: &str| !name.is_empty() && world.class(name).is_none();
-            judgement.awaits = old.is_none() && claim.spec.storage_class_name.as_deref().is_some_and(unknown);
+            let class = claim.spec.storage_class_name.as_deref().is_some_and(unknown);
+            judgement.awaits = old.is_none() && (class || source::awaits(namespace()?, &claim.spec));
             Ok(judgement)
         }
         ("", "Namespace") => Ok(judge_namespace(request.object.json(), old.map(Body::json)).map_err(unreadable)?),
@@ -263,15 +273,16 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     let now_view = PodView { labels, spec: &pod.spec, path: "spec", made: &[] };
     let Some(old) = old else {
         let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
-        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let warnings = leave_to_claims(&mut verdict, &facts);
         let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, pin));
-        return Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts);
+        return Judgement { patch, warnings, ..Judgement::new(verdict) }.with_sources(&facts);
     };
     // An existing pod keeps its affinity, so only what changes whose data it touches is judged; everything else
     // passes, also on a pod that was wrong already.
     let old_labels = old.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
-    let before = scope::of_pod(namespace, old_labels, &old.spec).data;
-    let after = scope::of_pod(namespace, labels, &pod.spec).data;
+    let before = scope::of_pod(world, namespace, old_labels, &old.spec).data;
+    let after = scope::of_pod(world, namespace, labels, &pod.spec).data;
     if let Some(finding) = left(world, &before, &after, now) {
         let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
         return Judgement::new(verdict);
@@ -281,6 +292,21 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     }
     let facts = pod::facts(world, namespace, now_view, Pinning::Impossible);
     Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts)
+}
+
+/// Claims that are made for a pod are rewritten when they are made, not in the pod. What will become of them.
+fn leave_to_claims(verdict: &mut Verdict, facts: &Facts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    verdict.rewrites.retain(|rewrite| {
+        let Change::Take { name } = &rewrite.change else { return true };
+        let field = facts.placements.get(rewrite.placement).map_or("", |placement| &placement.field);
+        warnings.push(format!("{field}: the claim will get storage class {name} when it is created"));
+        false
+    });
+    if verdict.rewrites.is_empty() && verdict.action == Action::Rewrite {
+        verdict.action = Action::Allow;
+    }
+    warnings
 }
 
 /// A change that takes an object out of the scope in which it was judged would free data that it already holds.
@@ -326,12 +352,15 @@ fn judge_claim(
     old: Option<&Claim>,
     now: Timestamp,
 ) -> Judgement {
-    let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
     let selected =
         |claim: &'_ Claim| claim.metadata.annotations.as_ref().and_then(|all| all.get(SELECTED_NODE)).cloned();
-    let data = scope::of_claim(namespace, name, labels);
+    let held = |claim: &Claim| {
+        let labels = claim.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
+        scope::of_claim(world, namespace, name, labels, &source::of(&claim.spec))
+    };
+    let data = held(claim);
     if let Some(old) = old {
-        let before = scope::of_claim(namespace, name, old.metadata.labels.as_ref().unwrap_or(&NO_LABELS));
+        let before = held(old);
         if let Some(finding) = left(world, &before, &data, now) {
             let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
             return Judgement::new(verdict);
@@ -342,8 +371,9 @@ fn judge_claim(
         }
     }
     let node = selected(claim);
-    let placement = claim::placement(world, &claim.spec, node.as_deref(), &data, "spec", old.is_none());
-    let facts = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
+    let asking = if old.is_none() { Asking::New } else { Asking::Existing };
+    let placements = claim::placements(world, &claim.spec, node.as_deref(), &data, "spec", asking);
+    let facts = Facts { placements, ..Facts::default() };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let patch = taken(&verdict)
         .map(|name| {
@@ -385,7 +415,7 @@ fn judge_workload(
             let (class, volume) = (claim.spec.storage_class_name.as_deref(), claim.spec.volume_name.as_deref());
             MadeClaim {
                 field: format!("spec.volumeClaimTemplates[{position}].spec"),
-                data: scope::of_made_claims(namespace, template, name, labels),
+                data: scope::of_made_claims(world, namespace, template, name, (labels, &source::of(&claim.spec))),
                 with_pod: claim::decided_by_pod(world, class, volume),
             }
         })
@@ -407,8 +437,8 @@ fn judge_workload(
     }
     for (claim, made) in claims.iter().zip(made) {
         let MadeClaim { field, data, with_pod: _ } = made;
-        let placement = claim::placement(world, &claim.spec, None, &data, &field, true);
-        let claims = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
+        let placements = claim::placements(world, &claim.spec, None, &data, &field, Asking::New);
+        let claims = Facts { placements, ..Facts::default() };
         let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
         if let Some(name) = taken(&verdict) {
             judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));

@@ -27,8 +27,8 @@ pub use jurisdiction::{
 };
 pub use location::{Location, LocationCluster, LocationNodes, LocationObject, LocationRegion, LocationSpec};
 pub use provider::{
-    DriverFollows, PlaceMeaning, Provider, ProviderDriver, ProviderForm, ProviderHost, ProviderId, ProviderParameter,
-    ProviderSpec, ProviderTopologyKey, ProviderZone, ValueMeaning,
+    DriverFollows, ParameterSource, PlaceMeaning, Provider, ProviderDriver, ProviderForm, ProviderHost, ProviderId,
+    ProviderParameter, ProviderSpec, ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
     PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,

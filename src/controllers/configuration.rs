@@ -22,6 +22,7 @@ use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
 use crate::interpret::objects::SELECTED_NODE;
 use crate::interpret::own::OwnKind;
 use crate::engine::policy::RewriteStorage;
+use crate::interpret::storage::StorageKind;
 use crate::interpret::workload;
 use crate::state::Shared;
 
@@ -121,10 +122,13 @@ fn labelled_objects() -> Selection {
     }
 }
 
+fn named(operator: &str, names: &BTreeSet<String>) -> Value {
+    json!({"key": NAMESPACE_NAME, "operator": operator, "values": names})
+}
+
 fn selections(inputs: &Inputs) -> Vec<Selection> {
     let exempt = inputs.exempt();
     let labelled = |operator: &str| json!({"key": ORIGIN_LABEL, "operator": operator});
-    let named = |operator: &str, names: &BTreeSet<String>| json!({"key": NAMESPACE_NAME, "operator": operator, "values": names});
     let protected: BTreeSet<String> = inputs.protected.difference(&exempt).cloned().collect();
     let apart: BTreeSet<String> = protected.union(&exempt).cloned().collect();
     let mut selections = vec![
@@ -262,6 +266,43 @@ fn validating_groups(inputs: &Inputs) -> Vec<Group> {
     ]
 }
 
+/// Volumes and classes that carry an origin label. Those without never ask, so that provisioning never depends on the
+/// operator; they are judged at the claims.
+fn storage() -> Group {
+    let by_group = |group: &str| -> Vec<&str> {
+        let kinds = StorageKind::ALL.iter().filter(|(_, of, _, _)| *of == group);
+        kinds.map(|(_, _, _, plural)| *plural).collect()
+    };
+    // Classes have no `spec`; they hardly ever change.
+    let labels = |object: &str| format!("(has({object}.metadata.labels) ? {object}.metadata.labels : {{}})");
+    let expression = format!(
+        "request.operation != 'UPDATE' || !has(object.spec) || object.spec != oldObject.spec || {} != {}",
+        labels("object"),
+        labels("oldObject")
+    );
+    Group {
+        name: "storage",
+        rules: json!([
+            rule("", "v1", &by_group(""), &["CREATE", "UPDATE"], "Cluster"),
+            rule("storage.k8s.io", "v1", &by_group("storage.k8s.io"), &["CREATE", "UPDATE"], "Cluster"),
+        ]),
+        failure_policy: "Fail",
+        conditions: json!([{"name": "changes-what-is-judged", "expression": expression}]),
+    }
+}
+
+/// Claims that are filled from another namespace, wherever they are: what they bring is in scope though nothing else there
+/// is. Hardly any claim asks for that, so that no other ever waits for this.
+fn clones() -> Group {
+    let expression = "has(object.spec.dataSourceRef) && has(object.spec.dataSourceRef.namespace)";
+    Group {
+        name: "clones",
+        rules: json!([rule("", "v1", &["persistentvolumeclaims"], &["CREATE"], "Namespaced")]),
+        failure_policy: "Fail",
+        conditions: json!([{"name": "comes-from-another-namespace", "expression": expression}]),
+    }
+}
+
 fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> Value {
     json!({
         "name": format!("{}.{}.{GROUP}", group.name, selection.name),
@@ -361,6 +402,11 @@ pub fn validating(inputs: &Inputs) -> Value {
         conditions: json!([]),
     };
     webhooks.push(entry(inputs, "validate", &labelled, &namespaces));
+    webhooks.push(entry(inputs, "validate", &Selection { name: "object", ..labelled }, &storage()));
+    // A claim may be filled from a namespace that is protected into one that is not.
+    let exempt = named("NotIn", &inputs.exempt());
+    let elsewhere = Selection { name: "object", namespaces: json!({"matchExpressions": [exempt]}), objects: json!({}) };
+    webhooks.push(entry(inputs, "validate", &elsewhere, &clones()));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": metadata(), "webhooks": webhooks,

@@ -202,7 +202,8 @@ fn reference(shared: &Shared, source: &Source) -> Option<ObjectReference> {
             name: Some(name.clone()),
             ..ObjectReference::default()
         }),
-        Source::Label => None,
+        // A namespace, store or flow is told; what is between hears of it by its own verdict.
+        Source::Label | Source::Object(..) => None,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::api::v1alpha1::{
     DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
 };
 use crate::index::{Index, Kind, Name, Object};
-use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::state::Shared;
 
 /// Small pages keep the largest of the short-lived copies small.
@@ -60,13 +60,14 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
         one(Kind::TransferMechanism).run::<TransferMechanism>(c, Object::TransferMechanism),
         one(Kind::Volume).run::<Volume>(c, Object::Volume),
+        one(Kind::VolumeAttributesClass).run::<VolumeAttributesClass>(c, Object::VolumeAttributesClass),
         publisher(shared.clone(), changed.clone()),
         types::run(client.clone(), shared.clone(), changed.clone()),
         wait_for_lists,
     );
 }
 
-const KINDS: usize = 15;
+const KINDS: usize = 16;
 
 /// Publishes what the watches have changed. Changes that come together cost one rebuild.
 fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {
@@ -100,6 +101,11 @@ impl Watch {
             let event = match stream.try_next().await {
                 Ok(Some(event)) => event,
                 Ok(None) => return,
+                // An older API server that does not serve the kind has none of it; the backoff asks again later.
+                Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) if status.code == 404 => {
+                    let _ = self.listed.try_send(self.kind);
+                    continue;
+                }
                 Err(error) => {
                     self.shared.metrics.watch_failures.inc();
                     tracing::warn!(kind = ?self.kind, error = %chain(&error), "watch failed, starting again");

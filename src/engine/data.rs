@@ -56,6 +56,8 @@ pub enum Source {
     Store(String, String),
     /// A data flow: namespace, name.
     Flow(String, String),
+    /// Another object that the data comes from: kind, namespace, name.
+    Object(String, String, String),
 }
 
 impl Source {
@@ -63,7 +65,7 @@ impl Source {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Store(_, name) | Self::Flow(_, name) => Some(name),
-            Self::Namespace(_) | Self::Label => None,
+            Self::Namespace(_) | Self::Label | Self::Object(..) => None,
         }
     }
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Source {
             Self::Label => f.write_str("its own origin label"),
             Self::Store(namespace, name) => write!(f, "DataStore {namespace}/{name}"),
             Self::Flow(namespace, name) => write!(f, "DataFlow {namespace}/{name}"),
+            Self::Object(kind, namespace, name) => write!(f, "{kind} {namespace}/{name}"),
         }
     }
 }

@@ -109,8 +109,10 @@ pub struct Driver {
     pub follows_node: bool,
     /// Topology keys of its own.
     pub topology_keys: BTreeMap<String, Says>,
-    /// Class parameters that say where; names are compared without regard to case.
+    /// What it is told that says where; names are compared without regard to case.
     pub parameters: Vec<Parameter>,
+    /// Forms of a volume's handle; the named groups `zone` and `region` are where it lies.
+    pub handles: Vec<Regex>,
 }
 
 /// What a value names.
@@ -124,15 +126,32 @@ pub enum Says {
     Replicated,
     /// Something that exists already, in a place which the object does not name.
     Elsewhere,
+    /// A host, an address, a URL or the like.
+    Endpoint,
 }
 
-/// A class parameter that says where.
+/// Where a driver is told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToldBy {
+    /// Parameters of a class, by which volumes are made.
+    Class,
+    /// Attributes of a volume.
+    Volume,
+    /// Mount options of a class or volume.
+    MountOption,
+}
+
+/// Something that a driver is told and that says where.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
     /// What its value names.
     pub says: Says,
+    /// Where it counts: elsewhere the driver would not look at it, and it proves nothing.
+    pub told_by: Vec<ToldBy>,
+    /// What stands before the value to make it an endpoint.
+    pub prefix: String,
     /// Values to which this applies; none: every value.
     pub pattern: Option<Regex>,
 }

@@ -128,6 +128,9 @@ impl Index {
             (class.metadata.creation_timestamp.as_ref().map(|time| time.0), std::cmp::Reverse(class.name_any()))
         });
         world.default_class = default.map(ResourceExt::name_any);
+        let attributes = |class| claim::attributes(class, &world.gazetteer).map(|said| said.places);
+        let classes = self.attributes_classes.iter();
+        world.attributes = Arc::new(classes.map(|(name, class)| (name.clone(), attributes(class))).collect());
         let volumes = self.volumes.iter();
         world.volumes = Arc::new(
             volumes

@@ -9,7 +9,7 @@ use crate::api::v1alpha1::{
     Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter,
     TransferMechanism,
 };
-use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume};
+use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::interpret::workload::{self, Template, Workload};
 
 /// A manifest that is not of its kind's shape.
@@ -38,7 +38,7 @@ impl Object {
             serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
         }
         type Read = fn(Value) -> Result<Object, ManifestError>;
-        let kinds: [(String, Read); 15] = [
+        let kinds: [(String, Read); 16] = [
             (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
             (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
             (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
@@ -54,6 +54,7 @@ impl Object {
             (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),
             (kind::<TransferMechanism>(), |manifest| read(manifest, Object::TransferMechanism)),
             (kind::<Volume>(), |manifest| read(manifest, Object::Volume)),
+            (kind::<VolumeAttributesClass>(), |manifest| read(manifest, Object::VolumeAttributesClass)),
         ];
         let text = |key: &str| manifest.get(key).and_then(Value::as_str).unwrap_or_default();
         let wanted = format!("{}/{}", text("apiVersion"), text("kind"));

@@ -22,8 +22,7 @@ use crate::engine::law::transfer::sooner;
 use crate::engine::lineage::{Path, Step};
 use crate::engine::node::{Evidence, Located};
 use crate::engine::verdict::{Action, Finding, Obligation, Verdict};
-use crate::interpret::claim;
-use crate::interpret::objects::ClaimSpec;
+use crate::interpret::claim::{self, Asking};
 use crate::interpret::own;
 use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::read::{self, Problem};
@@ -164,10 +163,9 @@ impl Index {
         for (space, claims) in &self.claims {
             let Some(namespace) = world.namespaces.get(space) else { continue };
             for (name, state) in claims.iter() {
-                let data = scope::of_claim(namespace, name, &state.labels);
-                let spec = ClaimSpec { storage_class_name: state.class.clone(), volume_name: state.volume.clone() };
-                let placement = claim::placement(&world, &spec, None, &data, "spec", false);
-                let facts = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
+                let data = scope::of_claim(&world, namespace, name, &state.labels, &state.sources);
+                let placements = claim::placements(&world, &state.spec(), None, &data, "spec", Asking::Existing);
+                let facts = Facts { placements, ..Facts::default() };
                 if facts.placements.is_empty() {
                     continue;
                 }

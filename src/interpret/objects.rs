@@ -6,6 +6,7 @@
 
 mod decode;
 mod pod;
+mod sources;
 mod storage;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
 pub use pod::*;
+pub use sources::*;
 pub use storage::*;
 
 use decode::metadata;

@@ -16,6 +16,7 @@ use crate::engine::verdict::{Change, Verdict};
 
 use super::claim;
 use super::constraint;
+use super::inline;
 use super::objects::{PodSpec, PodTemplate};
 use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
@@ -90,7 +91,7 @@ pub fn reach(world: &World, spec: &PodSpec) -> Reach {
 
 /// What a pod does with whose data, and where.
 pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinning: Pinning) -> Facts {
-    let PodScope { mut data, flows } = scope::of_pod(namespace, pod.labels, pod.spec);
+    let PodScope { mut data, flows } = scope::of_pod(world, namespace, pod.labels, pod.spec);
     for held in pod.made.iter().flat_map(|claim| &claim.data) {
         if !data.contains(held) {
             data.push(held.clone());
@@ -121,8 +122,8 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     let mut placements = Vec::with_capacity(1 + flows.len());
     for (position, name) in pod.spec.claims() {
         let state = namespace.claims.get(name);
-        let labels = state.map(|state| &state.labels);
-        let held = scope::of_claim(namespace, name, labels.unwrap_or(&NO_LABELS));
+        let (labels, sources) = state.map_or((&NO_LABELS, &[][..]), |state| (&state.labels, &state.sources));
+        let held = scope::of_claim(world, namespace, name, labels, sources);
         let (class, volume) = state.map_or((None, None), |state| (state.class.as_deref(), state.volume.as_deref()));
         if !held.is_empty() && (state.is_none() || claim::decided_by_pod(world, class, volume)) {
             placements.push(store(format!("{}.volumes[{position}]", pod.path), held));
@@ -130,6 +131,12 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     }
     for made in pod.made.iter().filter(|made| made.with_pod && !made.data.is_empty()) {
         placements.push(store(made.field.clone(), made.data.clone()));
+    }
+    for (position, volume) in pod.spec.inline_volumes() {
+        let path = format!("{}.volumes[{position}]", pod.path);
+        let described = inline::placements(world, namespace, volume, &path, &data);
+        placements.extend(described.placements);
+        placements.extend(described.with_pod.map(|field| store(field, data.clone())));
     }
     let carried = |flow: &FlowScope| format!("{} (carried by this pod)", flow.data.via);
     for flow in flows.iter().filter(|flow| flow.recipient.is_some()) {

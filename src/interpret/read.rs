@@ -15,14 +15,14 @@ use kube::core::Selector;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::api::v1alpha1::{
-    BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationCluster, LocationSpec, PartyFacts, PartySpec,
-    PlaceMeaning, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec, TransformationKind, UnknownPlace,
-    ValueMeaning,
+    BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationCluster, LocationSpec, ParameterSource, PartyFacts,
+    PartySpec, PlaceMeaning, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec, TransformationKind,
+    UnknownPlace, ValueMeaning,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::host::{HostPattern, HostTemplate};
-use crate::engine::gazetteer::{Driver, Form, Meaning, Names, Parameter, Provider, Says, Tells, origin};
+use crate::engine::gazetteer::{Driver, Form, Meaning, Names, Parameter, Provider, Says, Tells, ToldBy, origin};
 pub use law::{citation, is_region, jurisdiction, mechanism};
 
 use crate::engine::law::claims::{Basis, Claims};
@@ -360,17 +360,39 @@ pub fn provider(spec: &ProviderSpec) -> Result<Provider, Vec<Problem>> {
         ValueMeaning::Zone => Says::Zone,
         ValueMeaning::Replicated => Says::Replicated,
         ValueMeaning::Elsewhere => Says::Elsewhere,
+        ValueMeaning::Endpoint => Says::Endpoint,
+    };
+    let told_by = |source: &ParameterSource| match source {
+        ParameterSource::Class => ToldBy::Class,
+        ParameterSource::Volume => ToldBy::Volume,
+        ParameterSource::MountOption => ToldBy::MountOption,
     };
     for (at, driver) in spec.drivers.iter().enumerate() {
         let mut parameters = Vec::with_capacity(driver.parameters.len());
         for (position, parameter) in driver.parameters.iter().enumerate() {
             let field = format!("spec.drivers[{at}].parameters[{position}].pattern");
             let pattern = parameter.pattern.as_ref().and_then(|pattern| reader.pattern(&field, pattern));
-            parameters.push(Parameter { name: parameter.name.clone(), says: says(parameter.says), pattern });
+            let mut sources: Vec<ToldBy> = parameter.told_by.iter().map(told_by).collect();
+            if sources.is_empty() {
+                sources = vec![ToldBy::Class, ToldBy::Volume];
+            }
+            parameters.push(Parameter {
+                name: parameter.name.clone(),
+                says: says(parameter.says),
+                told_by: sources,
+                prefix: parameter.prefix.clone().unwrap_or_default(),
+                pattern,
+            });
+        }
+        let mut handles = Vec::with_capacity(driver.volumes.len());
+        for (position, form) in driver.volumes.iter().enumerate() {
+            let field = format!("spec.drivers[{at}].volumes[{position}].pattern");
+            handles.extend(reader.pattern(&field, &form.pattern));
         }
         let topology_keys: BTreeMap<_, _> =
             driver.topology_keys.iter().map(|key| (key.key.clone(), says(key.says))).collect();
-        let read = Driver { follows_node: driver.follows == DriverFollows::Node, topology_keys, parameters };
+        let follows_node = driver.follows == DriverFollows::Node;
+        let read = Driver { follows_node, topology_keys, parameters, handles };
         provider.drivers.insert(driver.name.clone(), read);
     }
     provider.hosts = reader.host_forms(&spec.hosts);

@@ -20,7 +20,7 @@ use super::read::Problem;
 use super::scope::Labels;
 use path::Path;
 
-pub use judge::{Unread, facts, judge, place};
+pub use judge::{Unread, data, facts, judge, place};
 pub use resolve::Resolver;
 
 /// Which object.

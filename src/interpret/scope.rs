@@ -13,7 +13,9 @@ use crate::engine::data::{Data, Source};
 use crate::engine::law::matter::Matter;
 use crate::engine::place::Places;
 
-use super::objects::PodSpec;
+use super::objects::{ClaimSpec, ObjectName, PodSpec};
+use super::source;
+use super::world::World;
 
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
@@ -78,6 +80,25 @@ pub struct ClaimState {
     pub class: Option<String>,
     /// The volume to which it is bound.
     pub volume: Option<String>,
+    /// Whether it chooses among volumes by their labels.
+    pub has_selector: bool,
+    /// What it was filled from.
+    pub sources: Vec<ObjectName>,
+    /// The class of its attributes.
+    pub attributes: Option<String>,
+}
+
+impl ClaimState {
+    /// The claim as a specification, with everything that says where its data rests.
+    pub fn spec(&self) -> ClaimSpec {
+        ClaimSpec {
+            storage_class_name: self.class.clone(),
+            volume_name: self.volume.clone(),
+            has_selector: self.has_selector,
+            volume_attributes_class_name: self.attributes.clone(),
+            ..ClaimSpec::default()
+        }
+    }
 }
 
 /// Finds selectors that may match some labels without trying each: by one pair that the selector demands.
@@ -140,15 +161,24 @@ pub struct PodScope<'a> {
 }
 
 /// Whose data a pod with these labels and this specification touches.
-pub fn of_pod<'a>(namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec) -> PodScope<'a> {
+pub fn of_pod<'a>(world: &World, namespace: &'a NamespaceScope, labels: &Labels, spec: &PodSpec) -> PodScope<'a> {
     let mut scope = PodScope::default();
     scope.data.extend(namespace.label.iter().cloned());
     scope.data.extend(own(labels));
+    for (_, name) in spec.claims() {
+        if let Some(claim) = namespace.claims.get(name).filter(|claim| !claim.sources.is_empty()) {
+            source::extend(&mut scope.data, source::data(world, namespace, &claim.sources));
+        }
+    }
+    for ephemeral in spec.inline_volumes().filter_map(|(_, volume)| volume.ephemeral.as_ref()) {
+        let claim = ephemeral.volume_claim_template.as_ref().map(|template| source::of(&template.spec));
+        source::extend(&mut scope.data, source::data(world, namespace, &claim.unwrap_or_default()));
+    }
     if namespace.stores.is_empty() && namespace.flows.is_empty() {
         return scope;
     }
     let stores = stores_of_pod(namespace, labels, spec);
-    scope.data.extend(stores.into_iter().map(|position| namespace.stores[position].data.clone()));
+    source::extend(&mut scope.data, stores.into_iter().map(|position| namespace.stores[position].data.clone()));
 
     let mut flows: Vec<usize> = namespace
         .pods_of_flows
@@ -182,16 +212,36 @@ pub fn stores_of_pod(namespace: &NamespaceScope, labels: &Labels, spec: &PodSpec
     stores
 }
 
-/// Whose data a claim with these labels holds.
-pub fn of_claim(namespace: &NamespaceScope, name: &str, labels: &Labels) -> Vec<Arc<Data>> {
+/// Whose data a claim with these labels holds that is filled from these sources.
+pub fn of_claim(
+    world: &World,
+    namespace: &NamespaceScope,
+    name: &str,
+    labels: &Labels,
+    sources: &[ObjectName],
+) -> Vec<Arc<Data>> {
     let mut data: Vec<Arc<Data>> = namespace.label.iter().cloned().chain(own(labels)).collect();
     data.extend(stores_of_claim(namespace, name, Some(labels)).map(|position| namespace.stores[position].data.clone()));
+    if !sources.is_empty() {
+        source::extend(&mut data, source::data(world, namespace, sources));
+    }
     data
 }
 
+/// Whose data an object's own label declares.
+pub fn of_label(labels: &Labels) -> Vec<Arc<Data>> {
+    own(labels).into_iter().collect()
+}
+
 /// Whose data the claims will hold that a stateful set makes from a template: `TEMPLATE-SET-0` and so on.
-pub fn of_made_claims(namespace: &NamespaceScope, template: &str, set: &str, labels: &Labels) -> Vec<Arc<Data>> {
-    let mut data = of_claim(namespace, template, labels);
+pub fn of_made_claims(
+    world: &World,
+    namespace: &NamespaceScope,
+    template: &str,
+    set: &str,
+    (labels, sources): (&Labels, &[ObjectName]),
+) -> Vec<Arc<Data>> {
+    let mut data = of_claim(world, namespace, template, labels, sources);
     for store in stores_of_made_claims(namespace, template, set, labels).map(|position| &namespace.stores[position]) {
         if !data.contains(&store.data) {
             data.push(store.data.clone());

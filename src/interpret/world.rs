@@ -14,7 +14,7 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 
 use super::claim::ClassPlaces;
-use super::resource::{Interpreters, Resources};
+use super::resource::{self, Interpreters, Resources};
 use super::scope::NamespaceScope;
 
 /// One immutable snapshot of everything that a decision reads.
@@ -32,6 +32,8 @@ pub struct World {
     pub classes: Arc<Vec<ClassPlaces>>,
     /// Name of the class that claims get which name none.
     pub default_class: Option<String>,
+    /// What volume attributes classes say about places, by name; none: nothing.
+    pub attributes: Arc<BTreeMap<String, Option<Places>>>,
     /// Where volumes lie, by name.
     pub volumes: Arc<BTreeMap<String, Places>>,
     /// What teaches resource types.
@@ -62,6 +64,18 @@ impl World {
     /// Whether there is a store of this name.
     pub fn has_store(&self, namespace: &str, name: &str) -> bool {
         self.store(namespace, name).is_some()
+    }
+
+    /// Whose data an object of a kind other than claims holds, which claims can be filled from: snapshots, images and the
+    /// like. None: that is not known, and the asker assumes the worst.
+    pub fn data_of(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<Vec<Arc<Data>>> {
+        let key = resource::Key {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        Some(resource::data(self, self.resources.find(&key)?))
     }
 
     /// The storage class of this name.

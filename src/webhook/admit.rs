@@ -168,8 +168,9 @@ const ERROR: &str = "Error";
 fn known_kind(kind: &str) -> &'static str {
     const KINDS: [&str; 3] = ["Pod", "PersistentVolumeClaim", "Namespace"];
     let workloads = interpret::workload::KINDS.iter().map(|workload| workload.kind);
+    let storage = interpret::storage::StorageKind::ALL.iter().map(|(_, _, name, _)| *name);
     let own = interpret::own::OwnKind::ALL.iter().map(|(_, name, _)| *name);
-    KINDS.into_iter().chain(workloads).chain(own).find(|known| *known == kind).unwrap_or("other")
+    KINDS.into_iter().chain(workloads).chain(storage).chain(own).find(|known| *known == kind).unwrap_or("other")
 }
 
 fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
@@ -212,6 +213,10 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
 
 /// Whether the snapshot has caught up with what made the API server ask.
 fn knows(shared: &Shared, scope: Scope, namespace: &str) -> bool {
+    // What stands in no namespace waits for none.
+    if namespace.is_empty() {
+        return true;
+    }
     let world = shared.world();
     match (world.namespaces.get(namespace), scope) {
         (Some(known), Scope::Labelled) => known.label.is_some(),

@@ -158,10 +158,24 @@ pub struct ProviderDriver {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub topology_keys: Vec<ProviderTopologyKey>,
-    /// Class parameters that say where.
+    /// What the driver is told that says where: class parameters, attributes of volumes, mount options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub parameters: Vec<ProviderParameter>,
+    /// Forms of the handles of its volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub volumes: Vec<ProviderVolume>,
+}
+
+/// A form of volume handles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderVolume {
+    /// Regular expression; the named groups `zone` and `region` are where the volume lies. A handle that no form matches
+    /// says nothing.
+    #[schemars(length(max = 500))]
+    pub pattern: String,
 }
 
 /// Where a volume is made whose class binds when the first pod comes.
@@ -184,7 +198,7 @@ pub struct ProviderTopologyKey {
     pub says: ValueMeaning,
 }
 
-/// A class parameter that says where.
+/// Something that a driver is told and that says where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderParameter {
@@ -192,10 +206,29 @@ pub struct ProviderParameter {
     pub name: String,
     /// What its value names.
     pub says: ValueMeaning,
+    /// Where the driver looks at it; none: in the parameters of classes and in the attributes of volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub told_by: Vec<ParameterSource>,
+    /// What stands before the value to make it an endpoint, as in `s3://` before the name of a bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub prefix: Option<String>,
     /// Regular expression of the values to which this applies; none: every value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub pattern: Option<String>,
+}
+
+/// Where a driver is told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ParameterSource {
+    /// `parameters` of a storage class or volume attributes class.
+    Class,
+    /// `volumeAttributes` of a volume.
+    Volume,
+    /// `mountOptions` of a class or volume: `name=value`, `name value` or `--name value`.
+    MountOption,
 }
 
 /// What a value names.
@@ -209,4 +242,6 @@ pub enum ValueMeaning {
     Replicated,
     /// Something that exists already, in a place which the object does not name.
     Elsewhere,
+    /// A host, an address, a URL, an ARN or the like, or several of them.
+    Endpoint,
 }

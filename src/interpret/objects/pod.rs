@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::decode::{list, map, metadata, telling_variables, telling_words};
-use super::resource;
+use super::{ClaimSpec, VolumeSources, resource};
 
 /// A pod.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -145,6 +147,11 @@ impl PodSpec {
         })
     }
 
+    /// Volumes that the pod describes itself, with their position.
+    pub fn inline_volumes(&self) -> impl Iterator<Item = (usize, &InlineVolume)> {
+        self.volumes.iter().enumerate().filter_map(|(position, volume)| Some((position, volume.inline.as_deref()?)))
+    }
+
     /// The required node affinity, if there is any.
     pub fn required_terms(&self) -> Option<&[NodeSelectorTerm]> {
         let required = self.affinity.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
@@ -239,7 +246,7 @@ pub struct EnvSource {
     /// A key of a secret.
     pub secret_key_ref: Option<SecretName>,
     /// A key of a config map.
-    pub config_map_key_ref: Option<ObjectName>,
+    pub config_map_key_ref: Option<ConfigMapName>,
 }
 
 /// A source of several variables.
@@ -249,12 +256,12 @@ pub struct EnvFrom {
     /// A secret.
     pub secret_ref: Option<SecretName>,
     /// A config map.
-    pub config_map_ref: Option<ObjectName>,
+    pub config_map_ref: Option<ConfigMapName>,
 }
 
-/// The name of an object.
+/// The name of a config map.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct ObjectName {
+pub struct ConfigMapName {
     /// The name.
     #[serde(default)]
     pub name: String,
@@ -269,17 +276,111 @@ pub struct SecretName {
 }
 
 /// A volume of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PodVolume {
     /// A claim.
     pub persistent_volume_claim: Option<PodClaim>,
     /// A secret.
     pub secret: Option<PodSecret>,
     /// A config map.
-    pub config_map: Option<ObjectName>,
+    pub config_map: Option<ConfigMapName>,
     /// Several sources.
     pub projected: Option<Projected>,
+    /// What hardly any volume has: boxed, so that the others stay small.
+    pub inline: Option<Box<InlineVolume>>,
+}
+
+/// A volume that a pod describes itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InlineVolume {
+    /// A claim that is made for the pod and goes with it.
+    pub ephemeral: Option<EphemeralVolume>,
+    /// What serves it.
+    pub sources: VolumeSources,
+}
+
+/// A claim that is made for a pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EphemeralVolume {
+    /// The claim.
+    pub volume_claim_template: Option<ClaimTemplate>,
+}
+
+/// The claim that is made for a pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ClaimTemplate {
+    /// Its metadata.
+    #[serde(default, deserialize_with = "metadata")]
+    pub metadata: ObjectMeta,
+    /// Its specification.
+    #[serde(default)]
+    pub spec: ClaimSpec,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum VolumeField {
+    PersistentVolumeClaim,
+    Secret,
+    ConfigMap,
+    Projected,
+    Ephemeral,
+    Csi,
+    Nfs,
+    Iscsi,
+    Cephfs,
+    Rbd,
+    AzureFile,
+    Glusterfs,
+    FlexVolume,
+    #[serde(other)]
+    Other,
+}
+
+/// By hand, since a flattened field would first copy every volume of every pod.
+impl<'de> Deserialize<'de> for PodVolume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = PodVolume;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a volume of a pod")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PodVolume, A::Error> {
+                let mut volume = PodVolume::default();
+                while let Some(field) = map.next_key::<VolumeField>()? {
+                    let PodVolume { persistent_volume_claim, secret, config_map, projected, inline } = &mut volume;
+                    match field {
+                        VolumeField::PersistentVolumeClaim => *persistent_volume_claim = map.next_value()?,
+                        VolumeField::Secret => *secret = map.next_value()?,
+                        VolumeField::ConfigMap => *config_map = map.next_value()?,
+                        VolumeField::Projected => *projected = map.next_value()?,
+                        VolumeField::Ephemeral => inline.get_or_insert_default().ephemeral = map.next_value()?,
+                        VolumeField::Csi => inline.get_or_insert_default().sources.csi = map.next_value()?,
+                        VolumeField::Nfs => inline.get_or_insert_default().sources.nfs = map.next_value()?,
+                        VolumeField::Iscsi => inline.get_or_insert_default().sources.iscsi = map.next_value()?,
+                        VolumeField::Cephfs => inline.get_or_insert_default().sources.cephfs = map.next_value()?,
+                        VolumeField::Rbd => inline.get_or_insert_default().sources.rbd = map.next_value()?,
+                        VolumeField::AzureFile => {
+                            inline.get_or_insert_default().sources.azure_file = map.next_value()?
+                        }
+                        VolumeField::Glusterfs => {
+                            inline.get_or_insert_default().sources.glusterfs = map.next_value()?
+                        }
+                        VolumeField::FlexVolume => {
+                            inline.get_or_insert_default().sources.flex_volume = map.next_value()?;
+                        }
+                        VolumeField::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(volume)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 /// A mounted claim.
@@ -314,7 +415,7 @@ pub struct ProjectedSource {
     /// A secret.
     pub secret: Option<SecretName>,
     /// A config map.
-    pub config_map: Option<ObjectName>,
+    pub config_map: Option<ConfigMapName>,
 }
 
 /// Names that a pod resolves by itself.

@@ -182,9 +182,9 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
             }
             Concern::Claim(name) => {
                 let Some(scope) = here else { continue };
-                let empty = scope::Labels::new();
-                let labels = scope.claims.get(name).map_or(&empty, |claim| &claim.labels);
-                scope::of_claim(scope, name, labels).iter().for_each(&mut add);
+                let unknown = scope::ClaimState::default();
+                let claim = scope.claims.get(name).unwrap_or(&unknown);
+                scope::of_claim(world, scope, name, &claim.labels, &claim.sources).iter().for_each(&mut add);
             }
             Concern::Secret(name) => {
                 let Some(scope) = here else { continue };
