@@ -5,6 +5,7 @@
 
 mod cases;
 mod catalogue;
+mod endpoint;
 mod law_properties;
 mod lineage;
 mod overlay;
