@@ -150,7 +150,7 @@ struct FlowState {
 }
 
 /// The built-in law, by the names of its objects.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct BuiltinLaw {
     jurisdictions: BTreeMap<String, Arc<law::jurisdiction::Jurisdiction>>,
     mechanisms: BTreeMap<String, Arc<law::mechanism::Mechanism>>,
@@ -167,7 +167,7 @@ impl BuiltinLaw {
 }
 
 /// Every store and flow before the law.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Matters {
     stores: BTreeMap<Name, Arc<Matter>>,
     flows: BTreeMap<Name, Arc<Matter>>,
@@ -187,7 +187,7 @@ struct Stale {
 }
 
 /// The world in memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Index {
     builtin: Catalogue,
     /// The built-in law in the engine's terms, which is far smaller than its manifests.

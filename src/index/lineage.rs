@@ -38,7 +38,7 @@ pub struct Ends {
 }
 
 /// What has to be looked at again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StaleLineage {
     /// Stores that have changed or are gone.
     pub stores: BTreeSet<Name>,

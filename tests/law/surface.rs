@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use domicile::api::v1alpha1::{FieldMeaning, ResourceInterpreter};
 use domicile::engine::verdict::Action;
@@ -63,6 +64,29 @@ fn root(folder: &str) -> PathBuf {
     Path::new(&here).join(folder)
 }
 
+/// The built-in catalogue with the interpreters as they stand in the files, and the namespaces of every fixture.
+static SURROUNDED: LazyLock<Index> = LazyLock::new(|| {
+    let mut catalogue = crate::builtin();
+    catalogue.interpreters = interpreters()
+        .into_iter()
+        .filter_map(|manifest| {
+            let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let read: ResourceInterpreter = serde_json::from_value(manifest).ok()?;
+            Some(Arc::new(resource::compile(&name, &read.spec).ok()?))
+        })
+        .collect();
+    let mut index = Index::new(catalogue);
+    for document in documents(SURROUNDINGS).unwrap() {
+        index.apply(Object::from_manifest(document).unwrap().unwrap());
+    }
+    index.refresh(now());
+    index
+});
+
+fn now() -> Timestamp {
+    "2026-11-22T00:00:00Z".parse().unwrap()
+}
+
 /// The interpreters as they stand in the files, so that one that is being written can be tried without building.
 fn interpreters() -> Vec<Value> {
     let texts = files(&root("src/catalogue/interpreters")).into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap()));
@@ -97,14 +121,14 @@ struct Run {
 }
 
 fn run(world: &str, object: &Value) -> Result<Run, String> {
-    let mut index = Index::new(crate::builtin());
-    for document in interpreters().into_iter().chain(documents(SURROUNDINGS)?).chain(documents(world)?) {
+    let mut index = SURROUNDED.clone();
+    for document in documents(world)? {
         match Object::from_manifest(document).map_err(|error| format!("{error}: {}", error.source))? {
             Some(object) => drop(index.apply(object)),
             None => return Err("the world holds something that is no object".to_owned()),
         }
     }
-    let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+    let now = now();
     let world = index.refresh(now);
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let json = object.to_string();
