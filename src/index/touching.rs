@@ -34,7 +34,7 @@ pub struct Group {
 }
 
 /// The groups, and who is in them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Touching {
     of: BTreeMap<Toucher, (Arc<Group>, Maker)>,
     groups: BTreeMap<Arc<Group>, BTreeMap<Maker, usize>>,
