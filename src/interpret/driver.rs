@@ -222,3 +222,66 @@ pub fn servers(sources: &VolumeSources, path: &str, gazetteer: &Gazetteer) -> Ve
     }
     statements
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::country::Country;
+    use crate::engine::gazetteer::{Names, Provider};
+
+    fn places(code: &str) -> Places {
+        Places::known(CountrySet::only(Country::parse(code).unwrap()))
+    }
+
+    fn firm(field: &str, places: Places) -> Statement {
+        Statement::firm(field.to_owned(), places)
+    }
+
+    #[test]
+    fn a_doubt_about_one_field_is_a_doubt_about_all() {
+        let doubt = firm("b", Places::unknown("why"));
+        assert_eq!(agreed(vec![firm("a", places("DE")), doubt.clone()]), Some(doubt));
+        assert_eq!(agreed(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_hint_that_is_not_understood_says_nothing() {
+        let hint = Statement::hint("b".to_owned(), Places::unknown("why"));
+        let said = agreed(vec![hint.clone(), firm("a", places("DE"))]).unwrap();
+        assert_eq!((said.field.as_str(), said.places), ("a", places("DE")));
+        assert_eq!(agreed(vec![hint.clone()]), Some(hint));
+    }
+
+    #[test]
+    fn what_contradicts_is_not_proven() {
+        let said = agreed(vec![firm("a", places("DE")), firm("b", places("FR"))]).unwrap();
+        assert_eq!(said.places.unproven.as_deref(), Some("a and b contradict each other"));
+        let both = places("DE").or(places("FR"));
+        let said = agreed(vec![firm("a", both), firm("b", places("FR"))]).unwrap();
+        assert_eq!((said.field.as_str(), said.places), ("b", places("FR")));
+    }
+
+    #[test]
+    fn mount_options_are_read_in_every_spelling_and_only_there() {
+        let parameter = Parameter {
+            name: "region".to_owned(),
+            says: Says::Region,
+            told_by: vec![ToldBy::MountOption],
+            prefix: String::new(),
+            pattern: None,
+        };
+        let driver = Driver { parameters: vec![parameter], ..Driver::default() };
+        let mut gazetteer = Gazetteer::default();
+        gazetteer.add_provider("cloud".to_owned(), Provider::default());
+        let names = Names { regions: vec![("cloud".to_owned(), "here".to_owned())], ..Names::default() };
+        gazetteer.add_names(names, &places("DE"));
+        let known = Some(("cloud", &driver));
+        for option in ["region here", "region=here", "--region here", "--region=here", "ro,region=here,hard"] {
+            let said = mount_options(known, &["sync".to_owned(), option.to_owned()], "o", &gazetteer);
+            assert_eq!(said, [firm("o[1]", places("DE"))], "{option}");
+        }
+        assert_eq!(mount_options(known, &["regional here".to_owned(), "region".to_owned()], "o", &gazetteer), []);
+        let attributes = BTreeMap::from([("region".to_owned(), "here".to_owned())]);
+        assert_eq!(parameters(known, ToldBy::Volume, &attributes, "a", &gazetteer), []);
+    }
+}

@@ -109,4 +109,33 @@ mod tests {
         .unwrap();
         assert_eq!(claim.metadata.annotations.unwrap().len(), 1);
     }
+
+    #[test]
+    fn only_volumes_that_a_pod_describes_itself_are_kept_apart() {
+        let pod: Pod = serde_json::from_str(
+            r#"{"metadata":{},"spec":{"volumes":[
+                {"name":"a","emptyDir":{}},
+                {"name":"b","persistentVolumeClaim":{"claimName":"data"}},
+                {"name":"c","nfs":{"server":"files","path":"/"}},
+                {"name":"d","csi":{"driver":"x","volumeAttributes":null}},
+                {"name":"e","ephemeral":{"volumeClaimTemplate":{"spec":{"storageClassName":"fast"}}}}]}}"#,
+        )
+        .unwrap();
+        let described: Vec<usize> = pod.spec.inline_volumes().map(|(position, _)| position).collect();
+        assert_eq!(described, [2, 3, 4]);
+        assert_eq!(pod.spec.claims().collect::<Vec<_>>(), [(1, "data")]);
+        let server = pod.spec.volumes[2].inline.as_ref().unwrap().sources.nfs.as_ref().unwrap();
+        assert_eq!(server.server, "files");
+    }
+
+    #[test]
+    fn what_serves_a_volume_is_read_beside_its_other_fields() {
+        let volume: Volume = serde_json::from_str(
+            r#"{"metadata":{},"spec":{"hostPath":null,"claimRef":{"namespace":"n","name":"c","uid":"u"},
+                "csi":{"driver":"x","volumeHandle":"h","fsType":"ext4"},"capacity":{"storage":"1Gi"}}}"#,
+        )
+        .unwrap();
+        assert!(!volume.spec.is_host_path);
+        assert_eq!(volume.spec.sources.csi.unwrap().volume_handle, "h");
+    }
 }

@@ -12,7 +12,7 @@ use domicile::interpret::resource::{self, Interpreter};
 use domicile::interpret::{self, Body, Judgement, Operation, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A fixture file, as its README describes it.
 #[derive(Debug, Deserialize)]
@@ -122,7 +122,9 @@ struct Run {
 
 fn run(world: &str, object: &Value) -> Result<Run, String> {
     let mut index = SURROUNDED.clone();
-    for document in documents(world)? {
+    let namespace = object["metadata"]["namespace"].as_str().filter(|name| !["cx-de", "elsewhere"].contains(name));
+    let namespace = namespace.map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    for document in namespace.into_iter().chain(documents(world)?) {
         match Object::from_manifest(document).map_err(|error| format!("{error}: {}", error.source))? {
             Some(object) => drop(index.apply(object)),
             None => return Err("the world holds something that is no object".to_owned()),

@@ -118,7 +118,7 @@ impl Gazetteer {
     }
 
     /// Where the region of this name lies, however it is written: capitals, blanks, hyphens and underscores do not count.
-    /// Without a provider it is known only if every provider that has it means the same countries.
+    /// Without a provider it is any of the places that providers call so.
     pub fn region_named(&self, provider: Option<&str>, id: &str) -> Endpoint {
         let id = id.trim();
         let place = |places: Places| Endpoint::Place { places, own: false, shown: shown(id) };
@@ -128,11 +128,8 @@ impl Gazetteer {
             let found: Vec<&Places> = found.collect();
             return match found.split_first() {
                 None => Endpoint::Unknown(format!("no Location names region {}", shown(id))),
-                Some((first, rest)) if rest.iter().all(|one| one == first) => place((*first).clone()),
-                Some(_) => {
-                    let id = shown(id);
-                    Endpoint::Unknown(format!("region {id} lies in other countries at other providers"))
-                }
+                // Whichever provider is meant, it is one of those places.
+                Some((first, rest)) => place(rest.iter().fold((*first).clone(), |all, one| all.or((*one).clone()))),
             };
         };
         self.region_id(provider, id, id)

@@ -290,6 +290,12 @@ pub struct PodVolume {
     pub inline: Option<Box<InlineVolume>>,
 }
 
+impl PodVolume {
+    fn described(&mut self) -> &mut InlineVolume {
+        self.inline.get_or_insert_default()
+    }
+}
+
 /// A volume that a pod describes itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InlineVolume {
@@ -352,27 +358,20 @@ impl<'de> Deserialize<'de> for PodVolume {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PodVolume, A::Error> {
                 let mut volume = PodVolume::default();
                 while let Some(field) = map.next_key::<VolumeField>()? {
-                    let PodVolume { persistent_volume_claim, secret, config_map, projected, inline } = &mut volume;
                     match field {
-                        VolumeField::PersistentVolumeClaim => *persistent_volume_claim = map.next_value()?,
-                        VolumeField::Secret => *secret = map.next_value()?,
-                        VolumeField::ConfigMap => *config_map = map.next_value()?,
-                        VolumeField::Projected => *projected = map.next_value()?,
-                        VolumeField::Ephemeral => inline.get_or_insert_default().ephemeral = map.next_value()?,
-                        VolumeField::Csi => inline.get_or_insert_default().sources.csi = map.next_value()?,
-                        VolumeField::Nfs => inline.get_or_insert_default().sources.nfs = map.next_value()?,
-                        VolumeField::Iscsi => inline.get_or_insert_default().sources.iscsi = map.next_value()?,
-                        VolumeField::Cephfs => inline.get_or_insert_default().sources.cephfs = map.next_value()?,
-                        VolumeField::Rbd => inline.get_or_insert_default().sources.rbd = map.next_value()?,
-                        VolumeField::AzureFile => {
-                            inline.get_or_insert_default().sources.azure_file = map.next_value()?
-                        }
-                        VolumeField::Glusterfs => {
-                            inline.get_or_insert_default().sources.glusterfs = map.next_value()?
-                        }
-                        VolumeField::FlexVolume => {
-                            inline.get_or_insert_default().sources.flex_volume = map.next_value()?;
-                        }
+                        VolumeField::PersistentVolumeClaim => volume.persistent_volume_claim = map.next_value()?,
+                        VolumeField::Secret => volume.secret = map.next_value()?,
+                        VolumeField::ConfigMap => volume.config_map = map.next_value()?,
+                        VolumeField::Projected => volume.projected = map.next_value()?,
+                        VolumeField::Ephemeral => volume.described().ephemeral = map.next_value()?,
+                        VolumeField::Csi => volume.described().sources.csi = map.next_value()?,
+                        VolumeField::Nfs => volume.described().sources.nfs = map.next_value()?,
+                        VolumeField::Iscsi => volume.described().sources.iscsi = map.next_value()?,
+                        VolumeField::Cephfs => volume.described().sources.cephfs = map.next_value()?,
+                        VolumeField::Rbd => volume.described().sources.rbd = map.next_value()?,
+                        VolumeField::AzureFile => volume.described().sources.azure_file = map.next_value()?,
+                        VolumeField::Glusterfs => volume.described().sources.glusterfs = map.next_value()?,
+                        VolumeField::FlexVolume => volume.described().sources.flex_volume = map.next_value()?,
                         VolumeField::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -236,6 +236,10 @@ impl ReferenceForm {
         let group = word(&self.group_from).map(|group| match group.split_once('/') {
             // Some references say group and version together.
             Some((group, _)) => group.to_owned(),
+            // `v1` alone is a version of the core group.
+            None if group.strip_prefix('v').is_some_and(|rest| rest.starts_with(|one: char| one.is_ascii_digit())) => {
+                String::new()
+            }
             None => group,
         });
         let namespace = word(&self.namespace_from).or_else(|| self.to.namespace.clone());
