@@ -31,6 +31,7 @@ pub mod place;
 pub mod policy;
 pub mod rewrite;
 pub mod rules;
+pub mod scan;
 pub mod verdict;
 
 use jiff::Timestamp;

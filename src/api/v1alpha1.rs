@@ -25,10 +25,10 @@ pub use jurisdiction::{
     Amount, BreachNoticeRule, ChannelConsentRule, EnrichmentDuty, FineMaximum, InForce, Jurisdiction, JurisdictionSpec,
     Law, LocalisationRule, Regulator, ResponseDeadline, SubjectRightsRule, TransferRegimeRule,
 };
-pub use location::{Location, LocationNodes, LocationRegion, LocationSpec};
+pub use location::{Location, LocationCluster, LocationNodes, LocationObject, LocationRegion, LocationSpec};
 pub use provider::{
-    DriverFollows, ParameterSource, Provider, ProviderDriver, ProviderId, ProviderParameter, ProviderSpec,
-    ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
+    DriverFollows, ParameterSource, PlaceMeaning, Provider, ProviderDriver, ProviderForm, ProviderHost, ProviderId,
+    ProviderParameter, ProviderSpec, ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
     PolicyMatch, PolicyParties, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,

@@ -3,9 +3,19 @@
 //! Built from `Location` and `Provider` objects. A region id means nothing without its provider: the same id is one
 //! country at one provider and another country at another, so every look-up takes the providers that it may be of.
 
-use std::collections::BTreeMap;
+pub mod host;
+mod look_up;
+mod range;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
 use regex_lite::Regex;
+
+use host::{HostPattern, HostTemplate, Hosts};
+pub use look_up::origin;
+pub(super) use look_up::shown;
+use range::Ranges;
 
 use super::place::Places;
 
@@ -19,7 +29,21 @@ pub struct Gazetteer {
     selectors: Vec<(BTreeMap<String, String>, Places)>,
     classes: BTreeMap<String, Places>,
     providers: BTreeMap<String, Provider>,
+    /// (Provider, region id of letters and digits only) -> place.
+    folded: BTreeMap<(String, String), Places>,
+    /// The last two labels of a host -> providers that have hosts there.
+    domains: BTreeMap<String, BTreeSet<String>>,
+    hosts: Hosts,
+    ranges: Ranges,
+    buckets: BTreeMap<String, Places>,
+    clusters: BTreeMap<String, Places>,
+    /// API servers of clusters, as scheme, host and port.
+    servers: BTreeMap<String, Places>,
+    objects: BTreeMap<ObjectName, Places>,
 }
+
+/// An object by group, kind, namespace and name.
+pub type ObjectName = (String, String, Option<String>, String);
 
 /// How a provider names its nodes, zones and storage drivers.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +54,52 @@ pub struct Provider {
     pub zones: Vec<Regex>,
     /// Storage drivers by the name of their provisioner.
     pub drivers: BTreeMap<String, Driver>,
+    /// Its hosts.
+    pub hosts: Vec<(HostTemplate, Meaning)>,
+    /// URL schemes whose host is a bucket.
+    pub bucket_schemes: Vec<String>,
+    /// Partitions of its resource names.
+    pub arns: Vec<String>,
+    /// Other forms of resource ids.
+    pub resource_ids: Vec<Form>,
+    /// Other ways to write its region ids.
+    pub region_forms: Vec<Form>,
+    /// Ids of models that say where they run.
+    pub models: Vec<Form>,
+}
+
+/// A form of ids and what it says; the named group `region` is the region or zone.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// The ids.
+    pub pattern: Regex,
+    /// What it says.
+    pub meaning: Meaning,
+}
+
+/// What a host or an id says about a place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meaning {
+    /// What it tells.
+    pub tells: Tells,
+    /// The provider of the region, where it is another one.
+    pub provider: Option<String>,
+    /// The region, where none is captured.
+    pub region: Option<String>,
+}
+
+/// What a host or an id tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tells {
+    /// A region.
+    #[default]
+    Region,
+    /// A zone.
+    Zone,
+    /// No place by itself.
+    Nothing,
+    /// Anywhere in the world.
+    Anywhere,
 }
 
 /// What a storage driver says about places.
@@ -97,6 +167,18 @@ pub struct Names {
     pub node_labels: BTreeMap<String, String>,
     /// Storage classes.
     pub storage_classes: Vec<String>,
+    /// Hosts.
+    pub hosts: Vec<HostPattern>,
+    /// Ranges of addresses.
+    pub cidrs: Vec<IpNet>,
+    /// Names of clusters.
+    pub clusters: Vec<String>,
+    /// API servers of clusters, as [`origin`] writes them.
+    pub servers: Vec<String>,
+    /// Buckets and containers.
+    pub buckets: Vec<String>,
+    /// Objects that lead there.
+    pub objects: Vec<ObjectName>,
 }
 
 /// What a provider id says.
@@ -126,6 +208,12 @@ pub enum Zone {
 impl Gazetteer {
     /// Adds a provider; of two with one name the later replaces the earlier.
     pub fn add_provider(&mut self, name: String, provider: Provider) {
+        for at_domain in self.domains.values_mut() {
+            at_domain.remove(&name);
+        }
+        for (template, _) in &provider.hosts {
+            self.domains.entry(template.domain().to_owned()).or_default().insert(name.clone());
+        }
         self.providers.insert(name, provider);
     }
 
@@ -136,8 +224,10 @@ impl Gazetteer {
 
     /// Adds names that lie at `places`. Two statements that contradict each other leave the name unproven.
     pub fn add_names(&mut self, names: Names, places: &Places) {
-        let Names { regions, zones, node_labels, storage_classes } = names;
+        let Names { regions, zones, node_labels, storage_classes, hosts, cidrs, clusters, servers, buckets, objects } =
+            names;
         for (provider, id) in regions {
+            state(&mut self.folded, (provider.clone(), fold(&id)), places);
             state(self.regions.entry(id).or_default(), provider, places);
         }
         for zone in zones {
@@ -145,6 +235,21 @@ impl Gazetteer {
         }
         for class in storage_classes {
             state(&mut self.classes, class, places);
+        }
+        for host in hosts {
+            self.hosts.add(host, places);
+        }
+        for cidr in cidrs {
+            self.ranges.add(cidr, places);
+        }
+        let named = [(&mut self.clusters, clusters), (&mut self.servers, servers), (&mut self.buckets, buckets)];
+        for (map, names) in named {
+            for name in names {
+                state(map, name, places);
+            }
+        }
+        for object in objects {
+            state(&mut self.objects, object, places);
         }
         // A single label can also be read where a pod asks for it; several together only on the node itself.
         if node_labels.len() == 1 {
@@ -262,6 +367,11 @@ impl Gazetteer {
             .iter()
             .filter_map(move |(id, providers)| providers.get(provider).map(|places| (id.as_str(), places)))
     }
+}
+
+/// Letters and digits of a region id, in lower case: people write one id in many ways.
+fn fold(id: &str) -> String {
+    id.chars().filter(char::is_ascii_alphanumeric).map(|one| one.to_ascii_lowercase()).collect()
 }
 
 /// Notes where a name lies; a second statement must agree with the first.

@@ -4,7 +4,9 @@
 mod law;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,12 +15,14 @@ use kube::core::Selector;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::api::v1alpha1::{
-    BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationSpec, ParameterSource, PartyFacts, PartySpec,
-    ProviderSpec, ResidencyPolicySpec, TransformationKind, UnknownPlace, ValueMeaning,
+    BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationCluster, LocationSpec, ParameterSource, PartyFacts,
+    PartySpec, PlaceMeaning, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec, TransformationKind,
+    UnknownPlace, ValueMeaning,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
-use crate::engine::gazetteer::{Driver, Names, Parameter, Provider, Says, ToldBy};
+use crate::engine::gazetteer::host::{HostPattern, HostTemplate};
+use crate::engine::gazetteer::{Driver, Form, Meaning, Names, Parameter, Provider, Says, Tells, ToldBy, origin};
 pub use law::{citation, is_region, jurisdiction, mechanism};
 
 use crate::engine::law::claims::{Basis, Claims};
@@ -131,6 +135,95 @@ impl Reader {
             .ok()
     }
 
+    fn hosts(&mut self, patterns: &[String]) -> Vec<HostPattern> {
+        let mut hosts = Vec::with_capacity(patterns.len());
+        for (at, pattern) in patterns.iter().enumerate() {
+            match HostPattern::parse(pattern) {
+                Ok(host) => hosts.push(host),
+                Err(message) => {
+                    let remedy = "write a host such as db.example.com, or *.example.com; addresses stand in cidrs";
+                    self.0.push(Problem::new(format!("spec.hosts[{at}]"), message, remedy));
+                }
+            }
+        }
+        hosts
+    }
+
+    fn ranges(&mut self, cidrs: &[String]) -> Vec<IpNet> {
+        let mut ranges = Vec::with_capacity(cidrs.len());
+        for (at, cidr) in cidrs.iter().enumerate() {
+            let range = cidr.parse::<IpNet>().or_else(|_| cidr.parse::<IpAddr>().map(IpNet::from));
+            let wrong = match range {
+                Ok(range) if range.prefix_len() == 0 => "is every address there is",
+                Ok(range) => {
+                    ranges.push(range);
+                    continue;
+                }
+                Err(_) => "is no range of addresses",
+            };
+            let remedy = "write a range such as 10.20.0.0/16 or 2001:db8::/32";
+            self.0.push(Problem::new(format!("spec.cidrs[{at}]"), wrong, remedy));
+        }
+        ranges
+    }
+
+    fn servers(&mut self, clusters: &[LocationCluster]) -> Vec<String> {
+        let mut servers = Vec::with_capacity(clusters.len());
+        for (at, server) in clusters.iter().enumerate().filter_map(|(at, one)| Some((at, one.server.as_ref()?))) {
+            match origin(server) {
+                Some(server) => servers.push(server),
+                None => {
+                    let remedy = "write a URL without credentials, such as https://prod.example.com:6443";
+                    let field = format!("spec.clusters[{at}].server");
+                    self.0.push(Problem::new(field, "is no URL of an API server", remedy));
+                }
+            }
+        }
+        servers
+    }
+
+    fn forms(&mut self, field: &str, forms: &[ProviderForm]) -> Vec<Form> {
+        let mut read = Vec::with_capacity(forms.len());
+        for (at, form) in forms.iter().enumerate() {
+            let ProviderForm { pattern, says, region, provider } = form;
+            let Some(pattern) = self.pattern(&format!("{field}[{at}].pattern"), pattern) else { continue };
+            let captures = pattern.capture_names().flatten().any(|name| name == "region");
+            let meaning = meaning(*says, region.as_ref(), provider.as_ref());
+            self.says_region(&format!("{field}[{at}]"), &meaning, captures);
+            read.push(Form { pattern, meaning });
+        }
+        read
+    }
+
+    fn host_forms(&mut self, hosts: &[ProviderHost]) -> Vec<(HostTemplate, Meaning)> {
+        let mut read = Vec::with_capacity(hosts.len());
+        for (at, host) in hosts.iter().enumerate() {
+            let ProviderHost { pattern, says, region, provider } = host;
+            let field = format!("spec.hosts[{at}]");
+            match HostTemplate::parse(pattern) {
+                Ok(template) => {
+                    let meaning = meaning(*says, region.as_ref(), provider.as_ref());
+                    self.says_region(&field, &meaning, template.captures());
+                    read.push((template, meaning));
+                }
+                Err(message) => {
+                    let remedy = "write labels in lower case, such as **.s3.{region}.example.com";
+                    self.0.push(Problem::new(format!("{field}.pattern"), message, remedy));
+                }
+            }
+        }
+        read
+    }
+
+    /// A form that says a region needs one.
+    fn says_region(&mut self, field: &str, meaning: &Meaning, captures: bool) {
+        let needed = matches!(meaning.tells, Tells::Region | Tells::Zone);
+        if needed && !captures && meaning.region.is_none() {
+            let remedy = "capture {region}, or the group region, or name a region, or say Nothing";
+            self.0.push(Problem::new(field, "says a region and names none", remedy));
+        }
+    }
+
     fn selector(&mut self, field: &str, selector: Option<&LabelSelector>) {
         if let Some(Err(error)) = selector.map(|selector| Selector::try_from(selector.clone())) {
             self.0.push(Problem::new(field, error.to_string(), "use In, NotIn, Exists or DoesNotExist"));
@@ -198,7 +291,7 @@ pub fn bloc(spec: &BlocSpec) -> Result<Bloc, Vec<Problem>> {
 ///
 /// # Errors
 ///
-/// Unknown countries, selectors that use more than `matchLabels`.
+/// Unknown countries, selectors that use more than `matchLabels`, hosts, ranges and servers that are none.
 pub fn location(name: &str, spec: &LocationSpec) -> Result<(Names, Places), Vec<Problem>> {
     let mut reader = Reader::default();
     let single = spec.country.as_ref().and_then(|code| reader.country("spec.country", code));
@@ -224,15 +317,35 @@ pub fn location(name: &str, spec: &LocationSpec) -> Result<(Names, Places), Vec<
         zones: nodes.zones,
         node_labels: selector.match_labels.unwrap_or_default(),
         storage_classes: spec.storage_classes.clone(),
+        hosts: reader.hosts(&spec.hosts),
+        cidrs: reader.ranges(&spec.cidrs),
+        clusters: spec.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+        servers: reader.servers(&spec.clusters),
+        buckets: spec.buckets.clone(),
+        objects: spec
+            .objects
+            .iter()
+            .map(|one| (one.group.clone(), one.kind.clone(), one.namespace.clone(), one.name.clone()))
+            .collect(),
     };
     reader.done((names, places))
+}
+
+fn meaning(says: PlaceMeaning, region: Option<&String>, provider: Option<&String>) -> Meaning {
+    let tells = match says {
+        PlaceMeaning::Region => Tells::Region,
+        PlaceMeaning::Zone => Tells::Zone,
+        PlaceMeaning::Nothing => Tells::Nothing,
+        PlaceMeaning::Anywhere => Tells::Anywhere,
+    };
+    Meaning { tells, provider: provider.cloned(), region: region.cloned() }
 }
 
 /// Reads a provider.
 ///
 /// # Errors
 ///
-/// Patterns that are not regular expressions.
+/// Patterns that are neither regular expressions nor hosts, forms that say a region and name none.
 pub fn provider(spec: &ProviderSpec) -> Result<Provider, Vec<Problem>> {
     let mut reader = Reader::default();
     let mut provider = Provider::default();
@@ -282,6 +395,12 @@ pub fn provider(spec: &ProviderSpec) -> Result<Provider, Vec<Problem>> {
         let read = Driver { follows_node, topology_keys, parameters, handles };
         provider.drivers.insert(driver.name.clone(), read);
     }
+    provider.hosts = reader.host_forms(&spec.hosts);
+    provider.bucket_schemes.clone_from(&spec.bucket_schemes);
+    provider.arns.clone_from(&spec.arns);
+    provider.resource_ids = reader.forms("spec.resourceIds", &spec.resource_ids);
+    provider.region_forms = reader.forms("spec.regionForms", &spec.region_forms);
+    provider.models = reader.forms("spec.models", &spec.models);
     reader.done(provider)
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::common::LawSource;
 
-/// How a provider of nodes and storage names its places: what a node's provider id proves, how a zone id names its
-/// region, which storage drivers are its own and where their classes say in which place volumes lie.
+/// How a provider names its places: what a node's provider id proves, how a zone id names its region, which storage
+/// drivers are its own and where their classes say in which place volumes lie, what its hosts and resource ids say.
 ///
 /// The built-in catalogue holds the common cloud providers; an object of the same name replaces the built-in one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -40,9 +40,89 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub drivers: Vec<ProviderDriver>,
+    /// Its hosts and what they say about places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub hosts: Vec<ProviderHost>,
+    /// URL schemes whose host is a bucket or container: `scheme://bucket/path`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(regex(pattern = "^[a-z][a-z0-9+.-]{0,30}$")))]
+    pub bucket_schemes: Vec<String>,
+    /// Partitions of its resource names of the form `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 50)))]
+    pub arns: Vec<String>,
+    /// Other forms of resource ids. The first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub resource_ids: Vec<ProviderForm>,
+    /// Other ways to write its region ids. The first that matches counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub region_forms: Vec<ProviderForm>,
+    /// Ids of models and inference profiles that say where they run. One that no form matches says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub models: Vec<ProviderForm>,
     /// Where this is known from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<LawSource>,
+}
+
+/// A form of host names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderHost {
+    /// Labels, compared from the right: a label as such, `*` for any one label or part of a label, `**` as the first for
+    /// one or more labels, `{region}` for a label or a part of one. The last two labels are given as such. Of several
+    /// patterns that match, the one that is more exact from the right counts.
+    #[schemars(length(min = 3, max = 255))]
+    pub pattern: String,
+    /// What it says.
+    #[serde(default)]
+    pub says: PlaceMeaning,
+    /// The region, where the pattern captures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub region: Option<String>,
+    /// The provider of the region, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub provider: Option<String>,
+}
+
+/// A form of ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderForm {
+    /// Regular expression; the named group `region` is the region or zone.
+    #[schemars(length(max = 500))]
+    pub pattern: String,
+    /// What it says.
+    #[serde(default)]
+    pub says: PlaceMeaning,
+    /// The region, where the pattern captures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub region: Option<String>,
+    /// The provider of the region, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub provider: Option<String>,
+}
+
+/// What a host or an id says about a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum PlaceMeaning {
+    /// A region of the provider.
+    #[default]
+    Region,
+    /// A zone of the provider.
+    Zone,
+    /// It is the provider's and names no place by itself: a bucket, an account.
+    Nothing,
+    /// It is answered, or passed on, anywhere in the world.
+    Anywhere,
 }
 
 /// A form of provider ids.
