@@ -4,8 +4,6 @@
 //! unknown place: this reader finds out where data goes, and does not guess which program will take it there.
 
 mod pairs;
-#[cfg(test)]
-mod tests;
 
 use std::net::IpAddr;
 

@@ -5,6 +5,7 @@
 
 mod cases;
 mod catalogue;
+mod endpoint;
 mod law_properties;
 mod overlay;
 mod past;

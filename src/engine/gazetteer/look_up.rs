@@ -135,14 +135,31 @@ impl Gazetteer {
                 }
             };
         };
-        if let Some(places) = self.region_of(provider, id).or_else(|| self.folded.get(&(provider.to_owned(), fold(id))))
-        {
-            return place(places.clone());
+        self.region_id(provider, id, id)
+    }
+
+    /// A region of a provider, as it is written or in one of the other ways to write it.
+    fn region_id(&self, provider: &str, id: &str, text: &str) -> Endpoint {
+        let place = |places: &Places| Endpoint::Place { places: places.clone(), own: false, shown: shown(text) };
+        if let Some(places) = self.region_as_written(provider, id) {
+            return place(places);
         }
+        let none = || Endpoint::Unknown(format!("no Location names region {} of {}", shown(id), shown(provider)));
         let forms = self.providers.get(provider).map(|known| known.region_forms.as_slice()).unwrap_or_default();
-        self.formed(provider, forms, id).unwrap_or_else(|| {
-            Endpoint::Unknown(format!("no Location names region {} of {}", shown(id), shown(provider)))
-        })
+        let found = forms.iter().find_map(|form| Some((form, form.pattern.captures(id)?)));
+        let Some((form, captured)) = found else { return none() };
+        if form.meaning.tells == Tells::Anywhere {
+            return place(&Places::anywhere());
+        }
+        // Not by forms again: they could go round in circles.
+        let provider = form.meaning.provider.as_deref().unwrap_or(provider);
+        let captured = captured.name("region").map(|found| found.as_str());
+        let id = form.meaning.region.as_deref().or(captured);
+        id.and_then(|id| self.region_as_written(provider, id)).map_or_else(none, place)
+    }
+
+    fn region_as_written(&self, provider: &str, id: &str) -> Option<&Places> {
+        self.region_of(provider, id).or_else(|| self.folded.get(&(provider.to_owned(), fold(id))))
     }
 
     /// What the id of a model or of an inference profile says: nothing where it runs in the region that asks for it.
@@ -172,13 +189,7 @@ impl Gazetteer {
                 Tells::Nothing | Tells::Region | Tells::Zone => Endpoint::Silent(shown(text)),
             };
         };
-        let region = |id: &str| {
-            let places = self.region_of(provider, id).or_else(|| self.folded.get(&(provider.to_owned(), fold(id))));
-            places.cloned().map_or_else(
-                || Endpoint::Unknown(format!("no Location names region {} of {provider}", shown(id))),
-                place,
-            )
-        };
+        let region = |id: &str| self.region_id(provider, id, text);
         match meaning.tells {
             Tells::Anywhere => place(Places::anywhere()),
             Tells::Nothing => Endpoint::Silent(shown(text)),
