@@ -118,7 +118,7 @@ proptest! {
             let before = all.clone();
             for edge in &edges {
                 let from = edge.from().iter().filter_map(|from| all.get(from)).copied().collect::<Vec<_>>();
-                let carried = from.iter().fold(collected(edge), |all, one| all.union(one));
+                let carried = from.iter().fold(collected(edge), CountrySet::union);
                 for to in edge.to() {
                     if let Some(known) = all.get_mut(to) {
                         *known = known.union(&carried);
