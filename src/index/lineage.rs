@@ -56,16 +56,9 @@ pub struct StaleLineage {
     left: BTreeSet<Name>,
 }
 
-impl StaleLineage {
-    fn is_empty(&self) -> bool {
-        let Self { stores, flows, claims, pods, namespaces, flows_of, left } = self;
-        let names = [stores, flows, claims, left].iter().all(|names| names.is_empty());
-        names && pods.is_empty() && namespaces.is_empty() && flows_of.is_empty()
-    }
-}
-
 impl Index {
-    /// Says what leads from store to store through one object: all of it, and nothing if it is gone.
+    /// Says what leads from store to store through one object: all of it, and nothing if it is gone. To whoever finds another
+    /// way by which data is inherited, this one call is enough; the next refresh does the rest.
     pub(super) fn lead(&mut self, owner: Owner, edges: Vec<Edge>) {
         let old = if edges.is_empty() {
             self.edges.remove(&owner)
@@ -93,9 +86,6 @@ impl Index {
         let mut stale = std::mem::take(&mut self.stale_lineage);
         let ended = self.reviews.iter().take_while(|(until, _)| *until <= now);
         stale.flows.extend(ended.map(|(_, flow)| flow.clone()));
-        if stale.is_empty() {
-            return;
-        }
         for store in &stale.stores {
             self.lineage.declare(store, self.stores.get(store).map(|state| state.origins));
         }

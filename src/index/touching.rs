@@ -221,3 +221,83 @@ impl Index {
 pub fn pod((namespace, name): &Name) -> Toucher {
     (namespace.clone(), POD.to_owned(), name.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue;
+    use crate::index::{Kind, Object};
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    fn index(manifests: &[Value]) -> Index {
+        let mut index = Index::new(catalogue::load().unwrap());
+        for manifest in manifests {
+            index.apply(object(manifest));
+        }
+        index
+    }
+
+    fn object(manifest: &Value) -> Object {
+        Object::from_manifest(manifest.clone()).unwrap().unwrap()
+    }
+
+    fn origins(index: &mut Index, store: &str) -> String {
+        index.refresh(Timestamp::UNIX_EPOCH);
+        index.lineage.origins(&("cx".to_owned(), store.to_owned())).to_string()
+    }
+
+    fn store(name: &str, origin: &str) -> Value {
+        json!({
+            "apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore", "metadata": {"namespace": "cx", "name": name},
+            "spec": {"origins": [origin], "secrets": [name]},
+        })
+    }
+
+    fn pod(name: &str, secrets: &[&str]) -> Value {
+        let env: Vec<Value> = secrets.iter().map(|secret| json!({"secretRef": {"name": secret}})).collect();
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "sync-5d4f", "uid": "1", "controller": true});
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "namespace": "cx", "name": name, "labels": {"pod-template-hash": "5d4f"}, "ownerReferences": [owner],
+            },
+            "spec": {"containers": [{"envFrom": env}]},
+        })
+    }
+
+    #[test]
+    fn pods_of_one_template_are_one_edge() {
+        let mut index = index(&[store("a", "DE"), store("b", "FR")]);
+        for at in 0..1000 {
+            index.apply(object(&pod(&format!("sync-{at}"), &["a", "b"])));
+        }
+        assert_eq!(origins(&mut index, "a"), "DE, FR");
+        assert_eq!(index.edges.values().flatten().count(), 1);
+        for at in 1..1000 {
+            index.delete(Kind::Pod, "cx", &format!("sync-{at}"));
+        }
+        assert_eq!(origins(&mut index, "b"), "DE, FR");
+        index.delete(Kind::Pod, "cx", "sync-0");
+        assert_eq!(origins(&mut index, "b"), "FR");
+        assert!(index.edges.is_empty() && index.touching.groups.is_empty() && index.touching.of.is_empty());
+    }
+
+    #[test]
+    fn a_flow_that_is_only_admitted_keeps_nothing_away() {
+        let mut index = index(&[store("a", "DE"), store("b", "FR"), pod("sync", &["a", "b"])]);
+        let flow = json!({
+            "apiVersion": "domicile.dev/v1alpha1", "kind": "DataFlow", "metadata": {"namespace": "cx", "name": "f"},
+            "spec": {
+                "from": {"dataStore": {"name": "a"}}, "to": {"dataStore": {"name": "b"}},
+                "workloads": {"selector": {"matchLabels": {"pod-template-hash": "5d4f"}}},
+            },
+        });
+        assert_eq!(origins(&mut index, "a"), "DE, FR");
+        index.anticipate(object(&flow));
+        assert_eq!(origins(&mut index, "a"), "DE, FR");
+        index.apply(object(&flow));
+        assert_eq!((origins(&mut index, "a"), origins(&mut index, "b")), ("DE".to_owned(), "DE, FR".to_owned()));
+    }
+}

@@ -84,7 +84,8 @@ pub struct DataFlowSpec {
     /// What is done to the data on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformation: Option<Transformation>,
-    /// Pods that carry the data.
+    /// Pods that carry the data. Where such a pod touches both stores of the flow, in the flow's own namespace, data moves
+    /// between them in the direction of the flow only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workloads: Option<Workloads>,
 }
@@ -197,7 +198,8 @@ pub struct Place {
      reviewedBy and expires"
 ))]
 pub struct Transformation {
-    /// What. Pseudonymised data stays personal; anonymised and aggregated data carry no origin on, as a declared claim.
+    /// What. Pseudonymised data stays personal; anonymised and aggregated data carry no origin on, as a declared claim, nor do
+    /// pods of the flow's own namespace that touch both stores.
     pub kind: TransformationKind,
     /// By which method.
     #[serde(default, skip_serializing_if = "Option::is_none")]

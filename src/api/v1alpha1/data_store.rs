@@ -15,7 +15,8 @@ use crate::engine::node::Evidence;
 /// A place where personal data rests: whose data it is, and which workloads, claims and secrets belong to it.
 ///
 /// Pods that match `workloads`, mount one of `claims` or reference one of `secrets` process this data; claims hold it.
-/// They may be only where every policy that covers the data allows.
+/// They may be only where every policy that covers the data allows. A pod that touches several stores makes each inherit the
+/// origins of the others, unless a flow between them says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[kube(
@@ -247,6 +248,7 @@ pub struct ObservedPlace {
 pub struct EffectiveOrigin {
     /// The country.
     pub origin: String,
-    /// How it came: the field that declares it, or the flows and stores on the way, from the far end to here.
+    /// How it came: the field that declares it, or the stores, flows, pods and other objects on the way, from the far end to
+    /// here.
     pub through: Vec<String>,
 }
