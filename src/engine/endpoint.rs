@@ -107,8 +107,9 @@ pub(super) fn masked(text: &str) -> String {
         let template = TEMPLATES.iter().filter(|(open, _)| rest.starts_with(open)).max_by_key(|(open, _)| open.len());
         if let Some((open, close)) = template {
             masked.push(BLANK);
-            // One that never ends leaves nothing that could be read.
-            rest = rest[open.len()..].find(close).map_or("", |at| &rest[open.len() + at + close.len()..]);
+            // One that never ends hides nothing of what follows.
+            rest = &rest[open.len()..];
+            rest = near(rest).find(close).map_or(rest, |at| &rest[at + close.len()..]);
             continue;
         }
         let name = |text: &str| text.find(|one: char| !one.is_ascii_alphanumeric() && one != '_').unwrap_or(text.len());
@@ -118,15 +119,24 @@ pub(super) fn masked(text: &str) -> String {
             continue;
         }
         // <your-host>
-        if first == '<' && rest[1..].find('>').is_some_and(|end| !rest[1..=end].contains(char::is_whitespace)) {
+        if first == '<'
+            && let Some((inside, _)) = near(&rest[1..]).split_once('>')
+            && !inside.contains(char::is_whitespace)
+        {
             masked.push(BLANK);
-            rest = rest.split_once('>').map_or("", |(_, after)| after);
+            rest = &rest[1 + inside.len() + 1..];
             continue;
         }
         masked.push(first);
         rest = &rest[first.len_utf8()..];
     }
     masked
+}
+
+/// The beginning of a text, in which a template must end: what is searched again and again makes long texts slow.
+fn near(text: &str) -> &str {
+    const TEMPLATE: usize = 200;
+    text.char_indices().nth(TEMPLATE).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The scheme before `://`: the last of several, as in `jdbc:postgresql://`.
@@ -146,9 +156,11 @@ fn split_schemes(chunk: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, _) in chunk.match_indices([',', ';', '|']) {
+        // Only as far as the next sign: what is read twice makes long texts slow.
         let after = &chunk[at + 1..];
-        let scheme = after.split_once("://").is_some_and(|(before, _)| scheme(before).is_some());
-        if scheme && !after.split("://").next().unwrap_or_default().contains([',', ';', '|', '@', '/']) {
+        let end = after.find([',', ';', '|', '@', '/']).unwrap_or(after.len());
+        let before = after[..end].strip_suffix(':').filter(|_| after[end..].starts_with("//"));
+        if before.is_some_and(|before| scheme(before).is_some()) {
             parts.push(&chunk[start..at]);
             start = at + 1;
         }
@@ -368,11 +380,12 @@ impl Found<'_> {
             let rest = rest.strip_prefix("//").unwrap_or(rest);
             let mut parts = rest.split(['/', '?']).next().unwrap_or_default().split(':');
             let host = parts.next().unwrap_or_default();
-            return if token.starts_with("jdbc:") && !rest.contains('@') {
-                self.host_port(host)
+            if token.starts_with("jdbc:") && !rest.contains('@') {
+                self.host_port(host);
             } else {
-                self.add(Endpoint::ambiguous())
-            };
+                self.add(Endpoint::ambiguous());
+            }
+            return;
         }
         if let Some((before, rest)) = token.split_once('(') {
             let protocol = before.rsplit('@').next().unwrap_or_default();

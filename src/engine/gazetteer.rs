@@ -242,9 +242,9 @@ impl Gazetteer {
         for cidr in cidrs {
             self.ranges.add(cidr, places);
         }
-        let named = [(&mut self.clusters, clusters), (&mut self.servers, servers), (&mut self.buckets, buckets)];
-        for (map, names) in named {
-            for name in names {
+        let lists = [(&mut self.clusters, clusters), (&mut self.servers, servers), (&mut self.buckets, buckets)];
+        for (map, list) in lists {
+            for name in list {
                 state(map, name, places);
             }
         }

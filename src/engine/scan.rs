@@ -33,15 +33,15 @@ fn words(key: &str) -> Vec<String> {
     let mut words: Vec<String> = vec![String::new()];
     let mut small = false;
     for one in key.chars() {
-        if !one.is_ascii_alphanumeric() {
-            words.push(String::new());
-        } else {
+        if one.is_ascii_alphanumeric() {
             if one.is_ascii_uppercase() && small {
                 words.push(String::new());
             }
             if let Some(word) = words.last_mut() {
                 word.push(one.to_ascii_lowercase());
             }
+        } else {
+            words.push(String::new());
         }
         small = one.is_ascii_lowercase() || one.is_ascii_digit();
     }
@@ -196,7 +196,7 @@ impl Scan<'_> {
             Class::Region | Class::Somewhere => {
                 let list = value.trim_matches(['[', ']']);
                 let masked = masked(list);
-                for id in masked.split([',', ';']).map(|id| id.trim().trim_matches(['"', '\''])) {
+                for id in masked.split([',', ';']).take(MOST).map(|id| id.trim().trim_matches(['"', '\''])) {
                     if is_plain(id) {
                         continue;
                     }
@@ -341,12 +341,11 @@ fn without_comment(line: &str) -> &str {
     for (at, one) in line.char_indices() {
         match quote {
             Some(open) if one == open => quote = None,
-            Some(_) => {}
             None if (one == '"' || one == '\'') && (before.is_whitespace() || ":=[{(,".contains(before)) => {
                 quote = Some(one);
             }
             None if before.is_whitespace() && (one == '#' || line[at..].starts_with("// ")) => return &line[..at],
-            None => {}
+            Some(_) | None => {}
         }
         before = one;
     }
@@ -360,7 +359,7 @@ fn next_pair(line: &str, from: usize) -> Option<Pair<'_>> {
     let mut at = from;
     while at < line.len() {
         let text = line.get(at..)?;
-        let Some(begin) = text.find(is_key).map(|begin| at + begin) else { return None };
+        let begin = at + text.find(is_key)?;
         let text = &line[begin..];
         let end = begin + text.find(|one| !is_key(one)).unwrap_or(text.len());
         let key = line[begin..end].trim_start_matches('-');
@@ -421,10 +420,17 @@ fn value(line: &str, start: usize, separator: char) -> (&str, usize) {
         _ => {
             let inner = match separator {
                 ':' => {
-                    // In braces a value ends where the next begins.
-                    let flow = line[..start].contains('{') && !line[..start].contains("{{");
-                    let ends: &[&str] = if flow { &[", ", "}"] } else { &["\n"] };
-                    ends.iter().filter_map(|end| text.find(end)).min().map_or(text, |at| &text[..at])
+                    // In braces a value ends where the next begins; they stand at the beginning of the line, or of its value.
+                    const NEAR: usize = 200;
+                    let front = &line.as_bytes()[..start.min(NEAR)];
+                    let flow =
+                        front.iter().position(|one| *one == b'{').is_some_and(|at| front.get(at + 1) != Some(&b'{'));
+                    let last = |(at, _): &(usize, char)| {
+                        let next = text.as_bytes().get(at + 1);
+                        text.as_bytes()[*at] == b'}' || next.is_none_or(|next| b" \t\"'".contains(next))
+                    };
+                    let end = text.char_indices().filter(|(_, one)| *one == '}' || *one == ',').find(last);
+                    end.filter(|_| flow).map_or(text, |(at, _)| &text[..at])
                 }
                 '>' => text.split('<').next().unwrap_or_default(),
                 // A list goes on behind its commas.

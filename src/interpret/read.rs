@@ -170,13 +170,12 @@ impl Reader {
     fn servers(&mut self, clusters: &[LocationCluster]) -> Vec<String> {
         let mut servers = Vec::with_capacity(clusters.len());
         for (at, server) in clusters.iter().enumerate().filter_map(|(at, one)| Some((at, one.server.as_ref()?))) {
-            match origin(server) {
-                Some(server) => servers.push(server),
-                None => {
-                    let remedy = "write a URL without credentials, such as https://prod.example.com:6443";
-                    let field = format!("spec.clusters[{at}].server");
-                    self.0.push(Problem::new(field, "is no URL of an API server", remedy));
-                }
+            if let Some(server) = origin(server) {
+                servers.push(server);
+            } else {
+                let remedy = "write a URL without credentials, such as https://prod.example.com:6443";
+                let field = format!("spec.clusters[{at}].server");
+                self.0.push(Problem::new(field, "is no URL of an API server", remedy));
             }
         }
         servers

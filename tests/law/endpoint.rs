@@ -480,3 +480,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_texts_take_no_longer_than_they_are_long() {
+    let start = std::time::Instant::now();
+    for sign in [",", "<", "{{", "${", "a:[", "{\"a\":1,", "a://", ";a=", "$(", "@", "host: ", "--a ", "\"", "|x://"] {
+        GAZETTEER.endpoints(&sign.repeat((64 << 10) / sign.len()));
+        GAZETTEER.scan(&sign.repeat((1 << 20) / sign.len()));
+    }
+    // A square of the length would be many minutes.
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
+}
