@@ -104,7 +104,8 @@ fn class(key: &str) -> Class {
     if SECRETS.contains(&last) || SECRETS[..6].iter().any(|end| last.ends_with(end)) {
         return Class::Secret;
     }
-    if IMAGES.contains(&last) {
+    // A repository of images, or one that is named nothing else; other repositories hold data.
+    if IMAGES.contains(&last) && (last != "repository" || ["", "image"].contains(&before)) {
         return Class::Image;
     }
     if REGIONS.contains(&last) || (before == "region" && ["id", "name"].contains(&last)) || last.ends_with("region") {

@@ -24,7 +24,7 @@ pub use judge::{Unread, data, facts, judge, place};
 pub use resolve::Resolver;
 
 /// Which object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// API group.
     pub group: String,
@@ -96,7 +96,7 @@ pub struct Quiet {
     means: Silence,
     because: Option<String>,
     countries: CountrySet,
-    to: Option<(String, String)>,
+    to: Option<Key>,
 }
 
 /// What one field says.
@@ -154,9 +154,18 @@ pub struct Interpreter {
     /// What it describes.
     pub spec: ResourceInterpreterSpec,
     destinations: Vec<DestinationForm>,
-    data: Vec<(Path, DataMeaning, Option<InterpretedReference>, DataAbsent)>,
+    data: Vec<DataForm>,
     contents: Vec<(Path, crate::api::v1alpha1::ContentMeaning)>,
     is_default: Option<Condition>,
+}
+
+#[derive(Debug)]
+struct DataForm {
+    path: Path,
+    says: DataMeaning,
+    to: Option<InterpretedReference>,
+    absent: DataAbsent,
+    when: Vec<Condition>,
 }
 
 #[derive(Debug)]
@@ -323,7 +332,12 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
                 means: silent.means,
                 because: silent.because.clone(),
                 countries,
-                to: silent.to.as_ref().map(|to| (to.group.clone(), to.kind.clone())),
+                to: silent.to.as_ref().map(|to| Key {
+                    group: to.group.clone(),
+                    kind: to.kind.clone(),
+                    namespace: to.namespace.clone().unwrap_or_default(),
+                    name: String::new(),
+                }),
             }),
         }
     });
@@ -333,7 +347,13 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
         if one.says == DataMeaning::Resource && one.to.is_none() {
             compiler.problem(&format!("{here}.to"), "is missing", "say to what kind the reference leads");
         }
-        (compiler.path(&format!("{here}.path"), &one.path), one.says, one.to.clone(), one.when_absent)
+        DataForm {
+            path: compiler.path(&format!("{here}.path"), &one.path),
+            says: one.says,
+            to: one.to.clone(),
+            absent: one.when_absent,
+            when: one.when.iter().map(|one| compiler.condition(&format!("{here}.when"), one)).collect(),
+        }
     });
     let data = data.collect();
     let contents = spec.contains.iter().enumerate();
@@ -411,8 +431,11 @@ impl Resources {
 
     /// Objects of a kind that are meant in a namespace by those that name none.
     pub fn defaults<'a>(&'a self, group: &'a str, kind: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Resource> {
+        let all = move || self.of_kind(group, kind).filter(|one| one.is_default);
         let near = move |one: &&Resource| one.key.namespace.is_empty() || one.key.namespace == namespace;
-        self.of_kind(group, kind).filter(|one| one.is_default).filter(near)
+        // An operator keeps its defaults where it runs.
+        let found = all().any(|one| near(&one));
+        all().filter(move |one| !found || near(one))
     }
 
     /// Objects that stand for clusters.

@@ -205,6 +205,7 @@ fn every_file_is_read() {
         + builtin.providers.len()
         + builtin.policies.len()
         + builtin.jurisdictions.len()
-        + builtin.mechanisms.len();
+        + builtin.mechanisms.len()
+        + builtin.interpreters.len();
     assert_eq!(read, documents);
 }

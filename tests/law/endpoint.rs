@@ -326,7 +326,7 @@ fn regions_are_found_however_they_are_written() {
         assert_eq!(named(Some(provider), id), wanted, "{provider} {id}");
     }
     assert_eq!(named(None, "eu-central-1"), "DE");
-    assert_eq!(named(None, "eu-west-1"), "unknown");
+    assert_eq!(named(None, "eu-west-1"), "GB+IE");
     assert_eq!(named(None, "nowhere"), "unknown");
     let model = |id: &str| words(&GAZETTEER.model(Some("aws"), id));
     assert_eq!(model("eu.anthropic.claude-sonnet-4-v1:0"), "DE+ES+FR+IE+IT+SE");

@@ -277,6 +277,10 @@ pub struct InterpretedData {
     /// What it means when the field is not there.
     #[serde(default)]
     pub when_absent: DataAbsent,
+    /// Conditions of which all must hold, or this says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub when: Vec<InterpretedCondition>,
 }
 
 /// What a value names of which the data is concerned.

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::path::{Path, Spot, text};
 use super::{
-    Concern, Condition, Content, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key, ReferenceForm,
+    Concern, Condition, Content, DataForm, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key, ReferenceForm,
     Resource, Said, Target, Word,
 };
-use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedReference};
+use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning};
 use crate::interpret::scope::Labels;
 
 /// Objects within objects beyond this are not looked into, and are then no object that is known.
@@ -59,8 +59,8 @@ fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str,
         for form in &interpreter.destinations {
             destinations(form, &here, &resource.key, &mut resource.destinations);
         }
-        for (path, says, to, absent) in &interpreter.data {
-            concerns(path, *says, to.as_ref(), *absent, &here, &resource.key, &mut resource.data);
+        for form in interpreter.data.iter().filter(|form| form.when.iter().all(|one| one.holds(&here, object))) {
+            concerns(form, &here, &resource.key, &mut resource.data);
         }
         for (path, says) in &interpreter.contents {
             path.visit(&here, object, &mut |found| {
@@ -72,11 +72,14 @@ fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str,
     Some(resource)
 }
 
-/// A secret with its values readable; other objects are as they are.
+/// A secret or config map with its encoded values readable; other objects are as they are.
 fn decoded(group: &str, kind: &str, object: &Value) -> Option<Value> {
-    let (true, Some(Value::Object(data))) = (group.is_empty() && kind == "Secret", object.get("data")) else {
-        return None;
+    let field = match (group, kind) {
+        ("", "Secret") => "data",
+        ("", "ConfigMap") => "binaryData",
+        _ => return None,
     };
+    let Some(Value::Object(data)) = object.get(field) else { return None };
     let plain: Map<String, Value> = data
         .iter()
         .filter_map(|(key, value)| {
@@ -85,7 +88,7 @@ fn decoded(group: &str, kind: &str, object: &Value) -> Option<Value> {
         })
         .collect();
     let mut object = object.clone();
-    *object.get_mut("data")? = Value::Object(plain);
+    *object.get_mut(field)? = Value::Object(plain);
     Some(object)
 }
 
@@ -317,17 +320,10 @@ fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
     }
 }
 
-fn concerns(
-    path: &Path,
-    says: DataMeaning,
-    to: Option<&InterpretedReference>,
-    absent: DataAbsent,
-    here: &Spot<'_>,
-    key: &Key,
-    into: &mut Vec<Concern>,
-) {
+fn concerns(form: &DataForm, here: &Spot<'_>, key: &Key, into: &mut Vec<Concern>) {
+    let DataForm { path, says, to, absent, when: _ } = form;
     let found = scalars(&path.all(here, here.value));
-    if found.is_empty() && absent == DataAbsent::Everything {
+    if found.is_empty() && *absent == DataAbsent::Everything {
         into.push(Concern::Everything);
     }
     for (_, name) in found {

@@ -175,7 +175,8 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
     for concern in &resource.data {
         match concern {
             Concern::Namespace(name) => {
-                world.namespaces.get(name).into_iter().flat_map(|scope| whole(scope)).for_each(|one| add(&one));
+                let named = world.namespaces.iter().filter(|(known, _)| is_meant(name, known));
+                named.flat_map(|(_, scope)| whole(scope)).for_each(|one| add(&one));
             }
             Concern::Everything => {
                 world.namespaces.values().flat_map(|scope| whole(scope)).for_each(|one| add(&one));
@@ -207,6 +208,41 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
             && depth < FARTHEST
         {
             gather(world, inner, depth + 1, into);
+        }
+    }
+}
+
+/// Whether a pattern, in which `*` stands for anything, means a name.
+fn is_meant(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(start) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return left.ends_with(part);
+        }
+        let Some((_, after)) = left.split_once(part) else { return false };
+        left = after;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_meant;
+
+    #[test]
+    fn patterns_mean_names() {
+        for (pattern, name, wanted) in [
+            ("cx-de", "cx-de", true),
+            ("cx-de", "cx-dex", false),
+            ("cx-*", "cx-de", true),
+            ("*-de", "cx-de", true),
+            ("c*-*e", "cx-de", true),
+            ("*", "anything", true),
+            ("cx-*-prod", "cx-de", false),
+        ] {
+            assert_eq!(is_meant(pattern, name), wanted, "{pattern} {name}");
         }
     }
 }

@@ -21,6 +21,8 @@ enum Meaning {
     There(Places),
     /// Nothing leaves by it, or what does is judged by itself.
     Fine,
+    /// It leads to something that is not known, and is judged by itself when it is.
+    Apart,
     /// It is understood and names no place.
     Silent(String),
     /// Nobody here can tell.
@@ -99,7 +101,7 @@ impl<'a> Resolver<'a> {
                 let places = match meaning {
                     Meaning::There(places) => places,
                     Meaning::Unknown(reason) => Places::unknown(reason),
-                    Meaning::Fine | Meaning::Silent(_) => continue,
+                    Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => continue,
                 };
                 let settled = Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false };
                 if !into.contains(&settled) {
@@ -117,7 +119,7 @@ impl<'a> Resolver<'a> {
             let places = match meaning {
                 Meaning::There(places) => places,
                 Meaning::Unknown(reason) => Places::unknown(reason),
-                Meaning::Fine | Meaning::Silent(_) => continue,
+                Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => continue,
             };
             into.push(Settled { act, field: field.clone(), places, region_of: None, rewrite: false });
         }
@@ -135,7 +137,7 @@ impl<'a> Resolver<'a> {
 
     fn destination(&self, resource: &Resource, destination: &Destination, into: &mut Vec<Settled>) {
         let start = into.len();
-        let (mut fine, mut silent) = (false, None::<(String, String)>);
+        let (mut fine, mut apart, mut silent) = (false, false, None::<(String, String)>);
         for said in &destination.said {
             if said.beside.iter().any(|text| self.is_own(text, &resource.key.namespace)) {
                 continue;
@@ -146,6 +148,10 @@ impl<'a> Resolver<'a> {
                     Meaning::Unknown(reason) => Places::unknown(reason),
                     Meaning::Fine => {
                         fine = true;
+                        continue;
+                    }
+                    Meaning::Apart => {
+                        apart = true;
                         continue;
                     }
                     Meaning::Silent(reason) => {
@@ -161,7 +167,7 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        if into.len() > start || fine {
+        if into.len() > start || fine || (apart && silent.is_none()) {
             return;
         }
         let quiet = &destination.silence;
@@ -181,14 +187,15 @@ impl<'a> Resolver<'a> {
             Silence::Anywhere => into.push(settled(Places::anywhere())),
             Silence::Countries => into.push(settled(Places::known(quiet.countries))),
             Silence::Default => {
-                let (group, kind) = quiet.to.clone().unwrap_or_default();
+                let Key { group, kind, namespace, .. } = quiet.to.clone().unwrap_or_default();
+                let namespace = if namespace.is_empty() { resource.key.namespace.clone() } else { namespace };
                 let mut found = false;
-                for default in self.world.resources.defaults(&group, &kind, &resource.key.namespace) {
+                for default in self.world.resources.defaults(&group, &kind, &namespace) {
                     found = true;
                     into.extend(self.follow(default).into_iter().filter_map(|meaning| match meaning {
                         Meaning::There(places) => Some(settled(places)),
                         Meaning::Unknown(reason) => Some(settled(Places::unknown(reason))),
-                        Meaning::Fine | Meaning::Silent(_) => None,
+                        Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => None,
                     }));
                 }
                 if !found {
@@ -279,7 +286,7 @@ impl<'a> Resolver<'a> {
     /// Free text: what is outside counts; what is inside proves nothing.
     fn free(&self, said: &Said, namespace: &str) -> Vec<Meaning> {
         let mut all: Vec<Meaning> = Vec::new();
-        for word in &said.words {
+        for word in said.words.iter().filter(|word| !self.takes_any_region(word, &said.words, namespace)) {
             for meaning in self.word(word, namespace) {
                 let doubt = || Some("it is read from free text, which proves nothing".to_owned());
                 let meaning = match meaning {
@@ -301,6 +308,23 @@ impl<'a> Resolver<'a> {
             return vec![Meaning::Silent("it is free text in which anything may stand".to_owned())];
         }
         all
+    }
+
+    /// Whether a region stands beside the address of a service of one's own, which takes any.
+    fn takes_any_region(&self, word: &Word, all: &[Word], namespace: &str) -> bool {
+        let is = |word: &Word, part: &str| word.key.to_ascii_lowercase().ends_with(part);
+        if !is(word, "region") {
+            return false;
+        }
+        fn around(field: &str) -> &str {
+            field.trim_end_matches("\"]").rsplit_once(['.', '"', '_']).map_or("", |(before, _)| before)
+        }
+        let here = around(&word.field);
+        let near = |other: &&Word| {
+            (is(other, "endpoint") || is(other, "url"))
+                && (around(&other.field) == here || other.field.trim_end_matches("\"]") == here)
+        };
+        all.iter().filter(near).any(|other| self.is_own(&other.text, namespace))
     }
 
     fn endpoint(&self, endpoint: Endpoint, namespace: &str) -> Vec<Meaning> {
@@ -341,12 +365,15 @@ impl<'a> Resolver<'a> {
         if let Some(places) = self.declared(key) {
             return vec![Meaning::There(places)];
         }
+        // A service leads where its endpoints are, wherever they are written.
+        if key.group.is_empty() && key.kind == "Service" {
+            return self.service(&key.namespace, &key.name);
+        }
         if let Some(found) = self.world.resources.find(key) {
             return self.follow(found);
         }
         // Kinds that are indexed by themselves.
         match (key.group.as_str(), key.kind.as_str()) {
-            ("", "Service") => return self.service(&key.namespace, &key.name),
             ("storage.k8s.io", "StorageClass") => {
                 if let Some(class) = self.world.class(&key.name) {
                     return vec![if class.with_pod { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
@@ -355,7 +382,7 @@ impl<'a> Resolver<'a> {
             _ => {}
         }
         if optional {
-            return vec![Meaning::Fine];
+            return vec![Meaning::Apart];
         }
         let Key { kind, name, .. } = key;
         vec![Meaning::Unknown(format!("{kind} {} is not known", shown(name)))]
@@ -364,7 +391,11 @@ impl<'a> Resolver<'a> {
     /// What the owner declares of an object whose content nobody here can read.
     fn declared(&self, key: &Key) -> Option<Places> {
         let namespace = Some(key.namespace.as_str()).filter(|name| !name.is_empty());
-        self.world.gazetteer.object(&key.group, &key.kind, namespace, &key.name).cloned()
+        let gazetteer = &self.world.gazetteer;
+        let exactly = gazetteer.object(&key.group, &key.kind, namespace, &key.name);
+        // Whoever refers to a cluster-scoped object need not know that it is one.
+        let anywhere = || gazetteer.object(&key.group, &key.kind, None, &key.name).filter(|_| !key.group.is_empty());
+        exactly.or_else(anywhere).cloned()
     }
 
     /// What a referenced object says.
@@ -470,7 +501,7 @@ impl<'a> Resolver<'a> {
                 match meaning {
                     Meaning::There(there) => places = Some(places.map_or(there.clone(), |before| before.or(there))),
                     Meaning::Unknown(reason) | Meaning::Silent(reason) => return Meaning::Unknown(reason),
-                    Meaning::Fine => {}
+                    Meaning::Fine | Meaning::Apart => {}
                 }
             }
         }
