@@ -2,6 +2,7 @@
 
 mod cases;
 mod dead;
+mod interpreted;
 mod law;
 mod nodes;
 mod restart;

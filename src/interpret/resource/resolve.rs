@@ -192,6 +192,11 @@ impl<'a> Resolver<'a> {
                 let mut found = false;
                 for default in self.world.resources.defaults(&group, &kind, &namespace) {
                     found = true;
+                    if default.destinations.iter().all(|one| one.said.is_empty()) {
+                        let reason = format!("{kind} {} says no place", shown(&default.key.name));
+                        into.push(settled(Places::unknown(reason)));
+                        continue;
+                    }
                     into.extend(self.follow(default).into_iter().filter_map(|meaning| match meaning {
                         Meaning::There(places) => Some(settled(places)),
                         Meaning::Unknown(reason) => Some(settled(Places::unknown(reason))),
