@@ -299,6 +299,7 @@ impl<'a> Resolver<'a> {
                         Meaning::There(Places { countries, unproven: unproven.or_else(doubt) })
                     }
                     Meaning::Silent(_) => continue,
+                    Meaning::Unknown(_) if said.says == FieldMeaning::Hints && !sends(word) => continue,
                     other => other,
                 };
                 if !all.contains(&meaning) {
@@ -512,6 +513,15 @@ impl<'a> Resolver<'a> {
         }
         places.map_or_else(|| Meaning::Unknown("the cluster says no place".to_owned()), Meaning::There)
     }
+}
+
+/// Whether a name in free text says that data is sent there, rather than that somebody is served under it: the host of an
+/// ingress and the address of a website stand in the same maps.
+fn sends(word: &Word) -> bool {
+    const SENDS: [&str; 9] =
+        ["endpoint", "bucket", "broker", "bootstrap", "dsn", "connection", "region", "remote", "sink"];
+    let key = word.key.to_ascii_lowercase();
+    word.text.contains('\n') || SENDS.iter().any(|part| key.contains(part))
 }
 
 impl From<Places> for Meaning {
