@@ -132,6 +132,11 @@ fn hosts_of_providers_prove_their_region() {
         ("http-intake.logs.datadoghq.eu", "DE"),
         ("datadoghq.com", "US"),
         ("ap1.datadoghq.com", "JP"),
+        ("http-intake.logs.datadoghq.com", "US"),
+        ("api.uk1.datadoghq.com", "GB"),
+        ("api.xx9.datadoghq.com", "unknown"),
+        ("xx9.datadoghq.com", "unknown"),
+        ("api-eu.mixpanel.com", "unproven"),
         ("https://abc@o123.ingest.de.sentry.io/456", "DE"),
         ("https://abc@o123.ingest.us.sentry.io/456", "US"),
         ("objectstorage.eu-frankfurt-1.oraclecloud.com", "DE"),
@@ -286,7 +291,7 @@ fn lists_and_connection_strings_are_taken_apart() {
         ("arn:aws:s3:::bucket", "silent"),
         ("arn:aws:iam::123:role/x", "silent"),
         ("arn:nowhere:s3:eu-central-1:1:x", "unknown"),
-        ("arn:aws:bedrock:eu-central-1:1:inference-profile/us.anthropic.claude-x-v1:0", "DE, CA+US"),
+        ("arn:aws:bedrock:eu-central-1:1:inference-profile/us.anthropic.claude-x-v1:0", "DE, CA+MX+US"),
         ("https://{{ .Values.host }}/x", "unknown"),
         ("https://${HOST}.fra.example.com/x", "unknown"),
         ("postgres://$(U):$(P)@db.fra.example.com:$(PORT)/d", "own DE"),
@@ -329,7 +334,7 @@ fn regions_are_found_however_they_are_written() {
     assert_eq!(named(None, "eu-west-1"), "GB+IE");
     assert_eq!(named(None, "nowhere"), "unknown");
     let model = |id: &str| words(&GAZETTEER.model(Some("aws"), id));
-    assert_eq!(model("eu.anthropic.claude-sonnet-4-v1:0"), "DE+ES+FR+IE+IT+SE");
+    assert_eq!(model("eu.anthropic.claude-sonnet-4-v1:0"), "CH+DE+ES+FR+GB+IE+IT+SE");
     assert_eq!(model("global.anthropic.claude-sonnet-4-v1:0"), "anywhere");
     assert_eq!(model("ca.amazon.nova-lite-v1:0"), "unknown");
     assert_eq!(model("anthropic.claude-sonnet-4-v1:0"), "");
