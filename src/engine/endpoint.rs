@@ -541,6 +541,7 @@ impl Found<'_> {
             (Some(places), _) => Endpoint::own(places, name),
             (None, said) => service(name)
                 .or(said)
+                .or_else(|| service_and_namespace(name))
                 .unwrap_or_else(|| Endpoint::Unknown(format!("no Location and no Provider knows the host {name}"))),
         };
         self.add(said);
@@ -565,6 +566,13 @@ impl Endpoint {
     fn unknown_bucket(bucket: &str, account: &str) -> Self {
         Self::Silent(if account.is_empty() { shown(bucket) } else { "a resource without a region".to_owned() })
     }
+}
+
+/// `name.namespace`, as pods may write it: two labels of which the last is no domain of the public name system.
+fn service_and_namespace(host: &str) -> Option<Endpoint> {
+    let (name, namespace) = host.split_once('.').filter(|(_, rest)| !rest.contains('.'))?;
+    let public = psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known());
+    (!public).then(|| Endpoint::Service { name: name.to_owned(), namespace: Some(namespace.to_owned()) })
 }
 
 /// A name that only this cluster's DNS answers: `name`, `name.namespace.svc`, either with the domain of the cluster, and

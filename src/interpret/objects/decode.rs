@@ -158,7 +158,7 @@ const TELLING: [&str; 15] = [
 const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
 
 /// Whether a variable or argument may say where data goes. What is left out is never held, and so never shown.
-fn may_tell(name: &str, value: &str) -> bool {
+pub fn may_tell(name: &str, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() {
         return false;

@@ -10,6 +10,7 @@ use super::{
     Resource, Said, Target, Word,
 };
 use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning};
+use crate::interpret::objects::may_tell;
 use crate::interpret::scope::Labels;
 
 /// Objects within objects beyond this are not looked into, and are then no object that is known.
@@ -313,11 +314,21 @@ fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
                 let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
                 text.truncate(end);
             }
-            if !text.trim().is_empty() {
+            if may_say(key, &text) {
                 into.push(Word { field: spot.field.clone(), key: key.to_owned(), text });
             }
         }
     }
+}
+
+/// Whether a text may name a place. Everything else, secrets among it, is never kept.
+fn may_say(key: &str, text: &str) -> bool {
+    const TOLD: [&str; 8] = ["region", "endpoint", "host", "bucket", "url", "server", "broker", "address"];
+    if text.contains('\n') || key.is_empty() {
+        let lower = text.to_ascii_lowercase();
+        return lower.contains("://") || lower.contains("arn:") || TOLD.iter().any(|part| lower.contains(part));
+    }
+    may_tell(key, text)
 }
 
 fn concerns(form: &DataForm, here: &Spot<'_>, key: &Key, into: &mut Vec<Concern>) {
