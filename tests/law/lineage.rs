@@ -32,7 +32,11 @@ fn stores() -> impl Strategy<Value = Declared> {
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
-    let names = |most| prop::collection::vec((0u8..7).prop_map(name), 0..most);
+    // Most edges are those of flows, from one store to one other.
+    let names = |most| {
+        let few = |count| prop::collection::vec((0u8..7).prop_map(name), count);
+        prop_oneof![3 => few(1..2), 2 => few(0..most)]
+    };
     let through = (0u8..4, any::<bool>()).prop_map(|(at, flow)| {
         let (namespace, name) = ("ns".to_owned(), format!("t-{at}"));
         let object = Through::Object { kind: "Pod".to_owned(), namespace: namespace.clone(), name: name.clone() };
