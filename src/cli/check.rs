@@ -29,11 +29,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let now = when.now();
     let mut inputs = Inputs::new(documents, when.known_at)?;
     inputs::tell(&inputs.notes);
-    let world = inputs.world(now);
+    inputs.world(now);
     let mut bad = inputs.bad;
     let mut rows = Vec::new();
-    for document in &inputs.documents {
-        match document.judge(&world, now) {
+    for document in &std::mem::take(&mut inputs.documents) {
+        match document.judge(&inputs.world_before(document, now), now) {
             Ok(judgement) => rows.push(Row::new(document, judgement)),
             Err(error) => {
                 bad = true;

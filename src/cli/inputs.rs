@@ -225,6 +225,17 @@ impl Inputs {
         Arc::new(World { lawbook: asked, ..World::clone(&world) })
     }
 
+    /// The world at an instant in which a document is judged: without what it would itself carry from store to store, as at
+    /// its admission.
+    pub fn world_before(&mut self, document: &Document, at: Timestamp) -> Arc<World> {
+        let aside = self.index.set_aside(document.kind(), document.namespace(), document.name());
+        let world = self.world(at);
+        if let Some(aside) = aside {
+            self.index.put_back(aside);
+        }
+        world
+    }
+
     /// The index at an instant.
     pub fn index(&mut self, at: Timestamp) -> &Index {
         self.index.refresh(at);

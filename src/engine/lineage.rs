@@ -98,13 +98,22 @@ pub struct Step {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path(pub Vec<Step>);
 
+/// Where an edge stands in the graph.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Between two stores.
+    Link(Id, Id),
+    /// At a node of its own.
+    Hub(Id),
+}
+
 /// The stores, what leads from one to another, and the origins that follow.
 #[derive(Debug, Clone, Default)]
 pub struct Lineage {
     graph: Graph,
     stores: BTreeMap<Name, Id>,
     /// Each edge as often as it was added.
-    edges: BTreeMap<Arc<Edge>, (Id, usize)>,
+    edges: BTreeMap<Arc<Edge>, (Place, usize)>,
 }
 
 impl Lineage {
@@ -138,29 +147,41 @@ impl Lineage {
             return;
         }
         let edge = Arc::new(edge);
-        let id = self.graph.add(solve::Label::Edge(edge.clone()));
-        self.graph.seed(id, Some(edge.collected.iter().copied().collect()));
-        for from in &edge.from {
-            let from = self.store(from);
-            self.graph.link(from, id);
-        }
-        for to in &edge.to {
-            let to = self.store(to);
-            self.graph.link(id, to);
-        }
-        self.edges.insert(edge, (id, 1));
+        let place = match (&edge.from[..], &edge.to[..]) {
+            ([from], [to]) if edge.collected.is_empty() => {
+                let (from, to) = (self.store(from), self.store(to));
+                self.graph.link(from, to, Some(edge.clone()));
+                Place::Link(from, to)
+            }
+            (from, to) => {
+                let hub = self.graph.add(solve::Label::Hub(edge.clone()));
+                self.graph.seed(hub, Some(edge.collected.iter().copied().collect()));
+                for from in from {
+                    let from = self.store(from);
+                    self.graph.link(from, hub, None);
+                }
+                for to in to {
+                    let to = self.store(to);
+                    self.graph.link(hub, to, None);
+                }
+                Place::Hub(hub)
+            }
+        };
+        self.edges.insert(edge, (place, 1));
     }
 
     /// Takes an edge away.
     pub fn remove(&mut self, edge: &Edge) {
-        let Some((id, count)) = self.edges.get_mut(edge) else { return };
+        let Some((place, count)) = self.edges.get_mut(edge) else { return };
         *count -= 1;
         if *count > 0 {
             return;
         }
-        let id = *id;
+        match *place {
+            Place::Link(from, to) => self.graph.unlink(from, to, edge),
+            Place::Hub(hub) => self.graph.remove(hub),
+        }
         self.edges.remove(edge);
-        self.graph.remove(id);
         for store in edge.from.iter().chain(&edge.to) {
             self.forget_if_unused(store);
         }

@@ -52,8 +52,8 @@ pub struct StaleLineage {
     pub namespaces: BTreeSet<String>,
     /// Namespaces whose flows may be carried by other pods than before, or cut other edges.
     pub flows_of: BTreeSet<String>,
-    /// Stores to which flows have led that lead elsewhere now.
-    left: BTreeSet<Name>,
+    /// Stores to which flows lead, or have led, that have changed.
+    into: BTreeSet<Name>,
 }
 
 impl Index {
@@ -94,9 +94,9 @@ impl Index {
         }
         self.regroup(&mut stale, touched);
         let mut stores = self.lineage.settle();
-        let StaleLineage { stores: changed, flows, left, .. } = stale;
+        let StaleLineage { stores: changed, flows, into, .. } = stale;
         stores.extend(changed);
-        self.follow(&stores, flows, left, touched);
+        self.follow(&stores, flows, into, touched);
     }
 
     /// The edge of a flow, and whether what it delivers is personal data now.
@@ -117,7 +117,7 @@ impl Index {
             |ends: &Ends| ends.from.iter().chain(&ends.to).filter(|(namespace, _)| *namespace == name.0).count() == 2;
         let mut edges = Vec::new();
         let mut within = inside(&old);
-        stale.left.extend(old.to);
+        stale.into.extend(old.to);
         if let Some(flow) = self.flows.get_mut(name) {
             // A flow that cannot be read carries what its source holds all the same.
             let (personal_from, collected) = flow
@@ -137,6 +137,7 @@ impl Index {
             for end in ends.from.iter().chain(&ends.to) {
                 self.flows_at.entry(end.clone()).or_default().insert(name.clone());
             }
+            stale.into.extend(ends.to.clone());
             within |= inside(&ends);
             self.ends.insert(name.clone(), ends);
         }
@@ -151,7 +152,7 @@ impl Index {
         &mut self,
         stores: &BTreeSet<Name>,
         mut flows: BTreeSet<Name>,
-        left: BTreeSet<Name>,
+        mut into: BTreeSet<Name>,
         touched: &mut BTreeSet<String>,
     ) {
         for name in stores {
@@ -162,7 +163,6 @@ impl Index {
                 None => self.matters.stores.remove(name),
             };
         }
-        let mut into = left;
         into.extend(stores.iter().cloned());
         for name in &flows {
             let old = self.matters.flows.remove(name);

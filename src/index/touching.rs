@@ -13,6 +13,7 @@ use super::lineage::{Owner, StaleLineage};
 use super::{Index, Name};
 use crate::engine::lineage::{Edge, Through};
 use crate::interpret::scope::{self, Labels, NamespaceScope};
+use crate::interpret::workload::Template;
 
 /// A pod or a template of pods: namespace, kind, name.
 pub type Toucher = (String, String, String);
@@ -97,7 +98,46 @@ fn pair(one: &str, other: &str) -> (String, String) {
     (first.to_owned(), second.to_owned())
 }
 
+/// A pod or template that was set aside.
+#[derive(Debug)]
+pub struct Aside(Kept);
+
+#[derive(Debug)]
+enum Kept {
+    Pod(Name, super::PodState),
+    Template(Toucher, Template),
+}
+
 impl Index {
+    /// Takes a pod or template out that leads data from store to store, until it is put back: at admission an object is
+    /// judged by a world in which it is not there yet. None for all others, which make no difference.
+    pub fn set_aside(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Aside> {
+        let toucher = (namespace.to_owned(), kind.to_owned(), name.to_owned());
+        if !self.touching.of.contains_key(&toucher) {
+            return None;
+        }
+        self.stale_lineage.pods.insert(toucher.clone());
+        if kind == POD {
+            let name = (toucher.0, toucher.2);
+            return self.pods.remove(&name).map(|state| Aside(Kept::Pod(name, state)));
+        }
+        self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, template)))
+    }
+
+    /// Puts back what was set aside.
+    pub fn put_back(&mut self, aside: Aside) {
+        match aside.0 {
+            Kept::Pod(name, state) => {
+                self.stale_lineage.pods.insert(pod(&name));
+                self.pods.insert(name, state);
+            }
+            Kept::Template(toucher, template) => {
+                self.stale_lineage.pods.insert(toucher.clone());
+                self.templates.insert(toucher, template);
+            }
+        }
+    }
+
     /// Finds the groups of pods that have changed or whose stores or flows have, and the edges that follow. `touched` are
     /// the namespaces of which the snapshot is no longer right.
     pub(super) fn regroup(&mut self, stale: &mut StaleLineage, touched: &BTreeSet<String>) {
