@@ -12,7 +12,9 @@ use crate::engine::law;
 use crate::interpret::read::{self, Problem};
 use crate::interpret::resource::{self, Interpreter};
 
-use crate::api::v1alpha1::{Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism};
+use crate::api::v1alpha1::{
+    Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
+};
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/catalogue");
 

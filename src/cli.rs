@@ -7,6 +7,7 @@ mod crds;
 pub mod inputs;
 mod lineage;
 mod operator;
+mod surface;
 mod timeline;
 mod whatif;
 
@@ -39,6 +40,8 @@ enum Command {
     Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
     Operator(operator::Arguments),
+    /// Show which kinds are judged, in which versions and by how many paths, and what is not covered
+    Surface(surface::Arguments),
     /// Show what the law says of flows and stores over time, and when that changes next
     Timeline(timeline::Arguments),
     /// Show what would break if mechanisms ended, or if other manifests were added, and what could carry it instead
@@ -86,6 +89,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Lineage(arguments) => lineage::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
+        Command::Surface(arguments) => surface::run(&arguments),
         Command::Timeline(arguments) => timeline::run(&arguments),
         Command::Whatif(arguments) => whatif::run(&arguments),
     };

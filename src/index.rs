@@ -33,8 +33,8 @@ use crate::interpret::objects::{Claim, Namespace, Node, ObjectName, Pod, Storage
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
-use crate::interpret::workload::{self, Template};
 use crate::interpret::source;
+use crate::interpret::workload::{self, Template};
 use crate::interpret::world::World;
 
 use lineage::{Ends, Owner, StaleLineage};

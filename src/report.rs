@@ -3,6 +3,7 @@
 pub mod answer;
 mod json;
 pub mod lineage;
+pub mod surface;
 mod table;
 pub mod timeline;
 pub mod whatif;

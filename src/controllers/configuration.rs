@@ -19,9 +19,9 @@ use super::FIELD_MANAGER;
 use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
+use crate::engine::policy::RewriteStorage;
 use crate::interpret::objects::SELECTED_NODE;
 use crate::interpret::own::OwnKind;
-use crate::engine::policy::RewriteStorage;
 use crate::interpret::storage::StorageKind;
 use crate::interpret::workload;
 use crate::state::Shared;
@@ -189,7 +189,7 @@ fn changes_the_template() -> Value {
 }
 
 /// Types whose objects are judged where they are used, or that the control plane itself must always be able to write.
-const NOT_ASKED: [(&str, &str); 5] = [
+pub const NOT_ASKED: [(&str, &str); 5] = [
     ("", "configmaps"),
     ("", "secrets"),
     ("", "endpoints"),
@@ -217,7 +217,7 @@ fn changes_what_is_said() -> Value {
     let part = |object: &str, field: &str| format!("(has({object}.{field}) ? {object}.{field} : null)");
     let differs = |field: &str| format!("{} != {}", part("object", field), part("oldObject", field));
     // What lies outside a specification is read as well: the endpoints of a slice, the value of a setting.
-    let changed = ["spec", "metadata.labels", "metadata.annotations"].map(|field| differs(field)).join(" || ");
+    let changed = ["spec", "metadata.labels", "metadata.annotations"].map(differs).join(" || ");
     let expression = format!("request.operation != 'UPDATE' || !has(object.spec) || {changed}");
     let labels = "(has(object.metadata.labels) ? object.metadata.labels : {})";
     let made = format!(
@@ -334,7 +334,11 @@ pub fn mutating(inputs: &Inputs) -> Value {
     };
     let rewritten = |namespaced: bool| {
         let served = inputs.served.iter().filter(move |one| one.rewritten && one.namespaced == namespaced);
-        rules_of(served.filter(|_| inputs.rewrites_storage), &["CREATE"], if namespaced { "Namespaced" } else { "Cluster" })
+        rules_of(
+            served.filter(|_| inputs.rewrites_storage),
+            &["CREATE"],
+            if namespaced { "Namespaced" } else { "Cluster" },
+        )
     };
     let interpreted = |namespaced: bool| Group {
         name: "interpreted",
@@ -427,7 +431,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     loop {
         if shared.synced() && shared.types_known() {
             inputs.protected = shared.index().protected();
-            inputs.served = BTreeSet::clone(&shared.served());
+            inputs.served.clone_from(&shared.served());
             inputs.rewrites_storage =
                 shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
             let due = repair <= tokio::time::Instant::now();

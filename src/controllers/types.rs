@@ -53,10 +53,19 @@ pub async fn run(client: Client, shared: Arc<Shared>, changed: Arc<Notify>) {
     const GATHER: Duration = Duration::from_millis(300);
     /// Types that come without a definition, by an aggregated server, are seen at the latest after this.
     const LOOK_AGAIN: Duration = Duration::from_secs(60);
-    let mut watches = Watches { client: client.clone(), shared: shared.clone(), changed, running: BTreeMap::new(), tasks: JoinSet::new() };
+    let mut watches = Watches {
+        client: client.clone(),
+        shared: shared.clone(),
+        changed,
+        running: BTreeMap::new(),
+        tasks: JoinSet::new(),
+    };
     let mut definitions = pin!(
-        watcher(Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()), watcher::Config::default().page_size(PAGE))
-            .default_backoff()
+        watcher(
+            Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()),
+            watcher::Config::default().page_size(PAGE)
+        )
+        .default_backoff()
     );
     let mut published = shared.published();
     let mut first = true;

@@ -35,6 +35,13 @@ pub enum Endpoint {
     },
     /// It is understood and names no place by itself: the place depends on something else, such as a region field.
     Silent(String),
+    /// A host that nobody knows.
+    Stranger {
+        /// The host.
+        host: String,
+        /// The service and namespace that pods mean by it if there is such a namespace: `name.namespace`.
+        service: Option<(String, String)>,
+    },
     /// It leads to a place that cannot be told, for this reason.
     Unknown(String),
 }
@@ -68,6 +75,21 @@ pub(super) const BLANK: char = '\u{1a}';
 
 /// How deep a text may hold others: a URL in a query of a URL.
 const DEPTH: u8 = 3;
+
+/// Why nothing can be said of a host.
+pub fn strange(host: &str) -> String {
+    format!("no Location and no Provider knows the host {host}")
+}
+
+impl Endpoint {
+    fn stranger(host: &str) -> Self {
+        let service = host.split_once('.').filter(|(_, rest)| !rest.contains('.'));
+        Self::Stranger {
+            host: host.to_owned(),
+            service: service.map(|(name, space)| (name.to_owned(), space.to_owned())),
+        }
+    }
+}
 
 impl Gazetteer {
     /// What each endpoint in a text says; a text may hold several, separated by commas, semicolons or blanks.
@@ -539,10 +561,7 @@ impl Found<'_> {
                 Endpoint::Place { places, own: true, shown: name.to_owned() }
             }
             (Some(places), _) => Endpoint::own(places, name),
-            (None, said) => service(name)
-                .or(said)
-                .or_else(|| service_and_namespace(name))
-                .unwrap_or_else(|| Endpoint::Unknown(format!("no Location and no Provider knows the host {name}"))),
+            (None, said) => service(name).or(said).unwrap_or_else(|| Endpoint::stranger(name)),
         };
         self.add(said);
     }
@@ -566,13 +585,6 @@ impl Endpoint {
     fn unknown_bucket(bucket: &str, account: &str) -> Self {
         Self::Silent(if account.is_empty() { shown(bucket) } else { "a resource without a region".to_owned() })
     }
-}
-
-/// `name.namespace`, as pods may write it: two labels of which the last is no domain of the public name system.
-fn service_and_namespace(host: &str) -> Option<Endpoint> {
-    let (name, namespace) = host.split_once('.').filter(|(_, rest)| !rest.contains('.'))?;
-    let public = psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known());
-    (!public).then(|| Endpoint::Service { name: name.to_owned(), namespace: Some(namespace.to_owned()) })
 }
 
 /// A name that only this cluster's DNS answers: `name`, `name.namespace.svc`, either with the domain of the cluster, and

@@ -26,6 +26,7 @@ use crate::interpret::claim::{self, Asking};
 use crate::interpret::own;
 use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::read::{self, Problem};
+use crate::interpret::resource::{self, Key};
 use crate::interpret::scope;
 use crate::interpret::world::World;
 
@@ -179,6 +180,21 @@ impl Index {
                         tally.places.entry(place.clone()).or_default().1 += 1;
                     }
                 }
+            }
+        }
+        // Also what admission is not asked about: objects elsewhere that concern the data of a protected namespace.
+        for resource in self.resources.iter() {
+            let facts = resource::facts(&world, resource, false);
+            if facts.placements.is_empty() {
+                continue;
+            }
+            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+            count(&verdict);
+            let Key { kind, namespace, name, .. } = &resource.key;
+            for store in stores(&facts) {
+                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
+                let object = if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") };
+                tallies.entry(store).or_default().add(&object, &verdict);
             }
         }
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::country::CountrySet;
-use crate::engine::endpoint::Endpoint;
+use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::gazetteer::{Driver, Gazetteer, Parameter, Says, ToldBy, Zone};
 use crate::engine::place::Places;
 
@@ -137,6 +137,7 @@ pub fn endpoint(gazetteer: &Gazetteer, text: &str) -> Option<Places> {
     let place = |endpoint| match endpoint {
         Endpoint::Local | Endpoint::Service { .. } | Endpoint::Silent(_) => None,
         Endpoint::Place { places, .. } => Some(places),
+        Endpoint::Stranger { host, .. } => Some(Places::unknown(strange(&host))),
         Endpoint::Unknown(reason) => Some(Places::unknown(reason)),
     };
     gazetteer.endpoints(text).into_iter().filter_map(place).reduce(Places::or)

@@ -19,8 +19,8 @@ pub use pod::*;
 pub use sources::*;
 pub use storage::*;
 
-use decode::metadata;
 pub use decode::may_tell;
+use decode::metadata;
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";

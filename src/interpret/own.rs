@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::api::v1alpha1::{
     BlocSpec, DataFlowSpec, DataStoreSpec, JurisdictionSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec,
-    ResourceInterpreterSpec,    StoreReference, TransferMechanismSpec,
+    ResourceInterpreterSpec, StoreReference, TransferMechanismSpec,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
@@ -98,7 +98,9 @@ pub fn judge(
                 Err(problems) => Some(problems.into_iter().chain(unknown).collect()),
             }
         }
-        OwnKind::ResourceInterpreter => resource::compile(request.name, &spec::<ResourceInterpreterSpec>(object)?).err(),
+        OwnKind::ResourceInterpreter => {
+            resource::compile(request.name, &spec::<ResourceInterpreterSpec>(object)?).err()
+        }
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
         OwnKind::Location => {
             let spec: LocationSpec = spec(object)?;

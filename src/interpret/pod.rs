@@ -168,12 +168,12 @@ fn egress(
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);
     for (field, key, text) in pod.spec.told(pod.path) {
-        let word = Word { field, key: key.to_owned(), text: text.into_owned() };
-        resolver.words(&[word], &namespace.name, Act::Transfer, &mut settled);
+        let told = Word { field, key: key.to_owned(), text: text.into_owned() };
+        resolver.words(&[told], &namespace.name, Act::Transfer, &mut settled);
     }
     if !world.resources.is_empty() {
         for (field, name) in pod.spec.config_maps(pod.path) {
-            resolver.config(&namespace.name, name, field, Act::Transfer, &mut settled);
+            resolver.config(&namespace.name, name, &field, Act::Transfer, &mut settled);
         }
     }
     for one in settled {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use regex_lite::Regex;
 
-use crate::api::v1alpha1::{DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, ResourceInterpreterSpec, Silence};
+use crate::api::v1alpha1::{
+    DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, ResourceInterpreterSpec, Silence,
+};
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
 
@@ -424,13 +426,19 @@ impl Resources {
 
     /// Objects of a kind.
     pub fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
-        let start = Key { group: group.to_owned(), kind: kind.to_owned(), namespace: String::new(), name: String::new() };
+        let start =
+            Key { group: group.to_owned(), kind: kind.to_owned(), namespace: String::new(), name: String::new() };
         let is = move |key: &Key| key.group == group && key.kind == kind;
         self.all.range(start..).take_while(move |(key, _)| is(key)).map(|(_, one)| &**one)
     }
 
     /// Objects of a kind that are meant in a namespace by those that name none.
-    pub fn defaults<'a>(&'a self, group: &'a str, kind: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Resource> {
+    pub fn defaults<'a>(
+        &'a self,
+        group: &'a str,
+        kind: &'a str,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Resource> {
         let all = move || self.of_kind(group, kind).filter(|one| one.is_default);
         let near = move |one: &&Resource| one.key.namespace.is_empty() || one.key.namespace == namespace;
         // An operator keeps its defaults where it runs.

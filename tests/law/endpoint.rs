@@ -49,7 +49,7 @@ fn word(said: &Endpoint) -> String {
             format!("{}{}", if *own { "own " } else { "" }, codes.join("+"))
         }
         Endpoint::Silent(_) => "silent".to_owned(),
-        Endpoint::Unknown(_) => "unknown".to_owned(),
+        Endpoint::Unknown(_) | Endpoint::Stranger { .. } => "unknown".to_owned(),
     }
 }
 

@@ -89,8 +89,17 @@ fn now() -> Timestamp {
 
 /// The interpreters as they stand in the files, so that one that is being written can be tried without building.
 fn interpreters() -> Vec<Value> {
-    let texts = files(&root("src/catalogue/interpreters")).into_iter().map(|file| (file.clone(), std::fs::read_to_string(file).unwrap()));
-    texts.flat_map(|(file, text)| documents(&text).unwrap_or_else(|error| { eprintln!("{}: {error}", file.display()); Vec::new() })).collect()
+    let texts = files(&root("src/catalogue/interpreters"))
+        .into_iter()
+        .map(|file| (file.clone(), std::fs::read_to_string(file).unwrap()));
+    texts
+        .flat_map(|(file, text)| {
+            documents(&text).unwrap_or_else(|error| {
+                eprintln!("{}: {error}", file.display());
+                Vec::new()
+            })
+        })
+        .collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -159,7 +168,9 @@ fn is_at(path: &str, field: &str) -> bool {
         if let Some(after) = rest.strip_prefix("[]") {
             pattern.push_str(r"(\[[0-9]+\])?");
             rest = after;
-        } else if let Some(after) = rest.strip_prefix(".*").filter(|after| after.is_empty() || after.starts_with(['.', '['])) {
+        } else if let Some(after) =
+            rest.strip_prefix(".*").filter(|after| after.is_empty() || after.starts_with(['.', '[']))
+        {
             pattern.push_str(r#"(\.[^.\[]+|\["[^"]*"\])"#);
             rest = after;
         } else {
@@ -194,7 +205,9 @@ fn path_of(interpreter: &Interpreter, destination: usize, field: usize) -> (Stri
 
 /// What never proves anything, so that a manifest complies only without it, or with a word about it elsewhere.
 fn proves_nothing(says: FieldMeaning) -> bool {
-    use FieldMeaning::{Anywhere, ClusterSelector, ConfigReference, Elsewhere, Model, Opaque, Replicated, SecretReference};
+    use FieldMeaning::{
+        Anywhere, ClusterSelector, ConfigReference, Elsewhere, Model, Opaque, Replicated, SecretReference,
+    };
     [Anywhere, ClusterSelector, ConfigReference, Elsewhere, Model, Opaque, Replicated, SecretReference].contains(&says)
 }
 
@@ -213,8 +226,13 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+/// Group and kind.
+type Kind = (String, String);
+/// Version, fields through which it leaks, fields with which it complies.
+type Shown = (String, BTreeSet<String>, BTreeSet<String>);
+
 /// What is wrong with one fixture file, and which fields it shows: leaking, complying.
-fn check(file: &Path, wrong: &mut String) -> Vec<(String, String, String, BTreeSet<String>, BTreeSet<String>)> {
+fn check(file: &Path, wrong: &mut String) -> Vec<(Kind, Shown)> {
     let name = file.strip_prefix(root("tests/surface")).unwrap().display().to_string();
     let mut tell = |what: String| writeln!(wrong, "{name}: {what}").unwrap();
     let text = std::fs::read_to_string(file).unwrap();
@@ -270,7 +288,11 @@ fn check(file: &Path, wrong: &mut String) -> Vec<(String, String, String, BTreeS
             tell(format!("{:?}: {}: {:?} {found:#?}", expected, variant.about, verdict.action));
         }
         let (group, kind) = (
-            object["apiVersion"].as_str().and_then(|text| text.rsplit_once('/')).map_or("", |(group, _)| group).to_owned(),
+            object["apiVersion"]
+                .as_str()
+                .and_then(|text| text.rsplit_once('/'))
+                .map_or("", |(group, _)| group)
+                .to_owned(),
             object["kind"].as_str().unwrap_or_default().to_owned(),
         );
         let version = object["apiVersion"].as_str().unwrap_or_default().rsplit('/').next().unwrap().to_owned();
@@ -278,7 +300,7 @@ fn check(file: &Path, wrong: &mut String) -> Vec<(String, String, String, BTreeS
             Expected::Complies => (BTreeSet::new(), run.said),
             Expected::Leaks | Expected::Unproven => (run.refused, BTreeSet::new()),
         };
-        shown.push((group, kind, version, refused, said));
+        shown.push(((group, kind), (version, refused, said)));
     }
     shown
 }
@@ -288,10 +310,10 @@ fn check(file: &Path, wrong: &mut String) -> Vec<(String, String, String, BTreeS
 fn every_path_of_the_catalogue_leaks_and_complies() {
     let filter = std::env::var("DOMICILE_SURFACE").unwrap_or_default();
     let mut wrong = String::new();
-    let mut shown: BTreeMap<(String, String), Vec<(String, BTreeSet<String>, BTreeSet<String>)>> = BTreeMap::new();
+    let mut shown: BTreeMap<Kind, Vec<Shown>> = BTreeMap::new();
     for file in files(&root("tests/surface")).iter().filter(|file| file.display().to_string().contains(&filter)) {
-        for (group, kind, version, refused, said) in check(file, &mut wrong) {
-            shown.entry((group, kind)).or_default().push((version, refused, said));
+        for (kind, one) in check(file, &mut wrong) {
+            shown.entry(kind).or_default().push(one);
         }
     }
     let mut paths = 0;
@@ -325,8 +347,8 @@ fn every_path_of_the_catalogue_leaks_and_complies() {
                 let leaks = runs.clone().any(|(_, refused, _)| {
                     refused.iter().any(|field| is_at(&path, field) || is_below(&path, field, says) || *field == path)
                 });
-                let complies =
-                    proves_nothing(says) || runs.clone().any(|(_, _, said)| said.iter().any(|field| is_at(&path, field)));
+                let complies = proves_nothing(says)
+                    || runs.clone().any(|(_, _, said)| said.iter().any(|field| is_at(&path, field)));
                 if !leaks {
                     writeln!(wrong, "{}: no fixture leaks through {path}", interpreter.name).unwrap();
                 }

@@ -127,7 +127,8 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut kept = Vec::new();
             while let Some(variable) = list.next_element::<Env>()? {
-                let refers = |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
+                let refers =
+                    |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
                 if variable.value_from.as_ref().is_some_and(refers) {
                     kept.push(Env { value: None, ..variable });
                 } else if variable.value.as_deref().is_some_and(|value| may_tell(&variable.name, value)) {
@@ -143,16 +144,32 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
 /// Commands and arguments of which one may say where data goes, in their order; none if no one does.
 pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let mut all: Vec<String> = list(deserializer)?;
-    if !all.iter().any(|word| may_tell("", word) || word.to_ascii_lowercase().contains("region")) {
+    // A host may stand anywhere in a command, and has a dot.
+    let told = |word: &str| TELLING.iter().any(|part| contains_ignoring_case(word, part));
+    if !all.iter().any(|word| word.contains('.') || told(word) || may_tell("", word)) {
         all.clear();
     }
     Ok(all)
 }
 
 /// Parts of names of variables that say where something is.
-const TELLING: [&str; 15] = [
-    "REGION", "ENDPOINT", "URL", "URI", "HOST", "BUCKET", "BROKER", "SERVER", "ADDR", "DSN", "CONN", "SITE", "DOMAIN",
-    "BOOTSTRAP", "MODEL",
+const TELLING: [&str; 16] = [
+    "REGION",
+    "ENDPOINT",
+    "URL",
+    "URI",
+    "HOST",
+    "BUCKET",
+    "BROKER",
+    "SERVER",
+    "ADDR",
+    "DSN",
+    "CONN",
+    "SITE",
+    "DOMAIN",
+    "BOOTSTRAP",
+    "MODEL",
+    "LOCATION",
 ];
 /// Endings of names of variables that are secrets themselves.
 const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
@@ -166,8 +183,17 @@ pub fn may_tell(name: &str, value: &str) -> bool {
     if value.contains("://") || value.contains("arn:") {
         return true;
     }
-    let is = |part: &&str| contains_ignoring_case(name, part);
-    !name.is_empty() && TELLING.iter().any(|part| is(&part)) && !SECRET.iter().any(|part| is(&part))
+    let secret = |end: &&str| {
+        name.len() >= end.len()
+            && name.is_char_boundary(name.len() - end.len())
+            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+    };
+    if SECRET.iter().any(secret) {
+        return false;
+    }
+    let told = |text: &str| TELLING.iter().any(|part| contains_ignoring_case(text, part));
+    // Options and settings name what they set.
+    told(name) || (value.contains(['=', '\n', ' ', ':']) && told(value))
 }
 
 fn contains_ignoring_case(text: &str, part: &str) -> bool {

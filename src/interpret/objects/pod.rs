@@ -122,10 +122,23 @@ impl PodSpec {
                 Some((field(), env.name.as_str(), Cow::Borrowed(env.value.as_deref()?)))
             });
             let words = [("command", &container.command), ("args", &container.args)].into_iter();
-            let words = words.filter(|(_, words)| !words.is_empty()).map(move |(field, words)| {
-                (format!("{path}.{list}[{at}].{field}"), "", Cow::Owned(words.join(" ")))
+            let words = words
+                .filter(|(_, words)| !words.is_empty())
+                .map(move |(field, words)| (format!("{path}.{list}[{at}].{field}"), "", Cow::Owned(words.join(" "))));
+            let hooks = container
+                .lifecycle
+                .iter()
+                .flat_map(|one| [("postStart", &one.post_start), ("preStop", &one.pre_stop)].into_iter());
+            let hooks = hooks.filter_map(|(name, hook)| Some((name, hook.as_ref()?))).flat_map(move |(name, hook)| {
+                let here = format!("{path}.{list}[{at}].lifecycle.{name}");
+                let command = hook.exec.iter().filter(|exec| !exec.command.is_empty());
+                let command =
+                    command.map(|exec| (format!("{here}.exec.command"), "", Cow::Owned(exec.command.join(" "))));
+                let host = hook.http_get.as_ref().and_then(|get| get.host.as_deref());
+                let host = host.map(|host| (format!("{here}.httpGet.host"), "host", Cow::Borrowed(host)));
+                command.chain(host).collect::<Vec<_>>()
             });
-            env.chain(words)
+            env.chain(words).chain(hooks)
         });
         let aliases = self.host_aliases.iter().enumerate().map(move |(position, alias)| {
             (format!("{path}.hostAliases[{position}].ip"), "address", Cow::Borrowed(alias.ip.as_str()))
@@ -221,9 +234,46 @@ pub struct Container {
     /// Its arguments, the same.
     #[serde(default, deserialize_with = "telling_words")]
     pub args: Vec<String>,
+    /// What runs before it stops and after it starts.
+    pub lifecycle: Option<Box<Lifecycle>>,
     /// Whole maps of variables.
     #[serde(default, deserialize_with = "list")]
     pub env_from: Vec<EnvFrom>,
+}
+
+/// What runs around a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lifecycle {
+    /// After it starts.
+    pub post_start: Option<Hook>,
+    /// Before it stops.
+    pub pre_stop: Option<Hook>,
+}
+
+/// Something that runs around a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hook {
+    /// A command.
+    pub exec: Option<HookCommand>,
+    /// A request.
+    pub http_get: Option<HookRequest>,
+}
+
+/// A command.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct HookCommand {
+    /// The command, where it may say where data goes.
+    #[serde(default, deserialize_with = "telling_words")]
+    pub command: Vec<String>,
+}
+
+/// A request.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct HookRequest {
+    /// To which host; the pod itself where it names none.
+    pub host: Option<String>,
 }
 
 /// An environment variable.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::path::{Path, Spot, text};
 use super::{
-    Concern, Condition, Content, DataForm, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key, ReferenceForm,
-    Resource, Said, Target, Word,
+    Concern, Condition, Content, DataForm, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key,
+    ReferenceForm, Resource, Said, Target, Word,
 };
 use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning};
 use crate::interpret::objects::may_tell;
@@ -31,7 +31,8 @@ fn str_at<'v>(object: &'v Value, pointer: &str) -> &'v str {
 
 fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str, depth: usize) -> Option<Resource> {
     let object = spot.value;
-    let (group, version) = str_at(object, "/apiVersion").rsplit_once('/').unwrap_or(("", str_at(object, "/apiVersion")));
+    let (group, version) =
+        str_at(object, "/apiVersion").rsplit_once('/').unwrap_or(("", str_at(object, "/apiVersion")));
     let kind = str_at(object, "/kind");
     let known = interpreters.of(group, kind);
     if known.is_empty() {
@@ -114,9 +115,11 @@ fn scalars(spots: &[Spot<'_>]) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for spot in spots {
         match spot.value {
-            Value::Array(list) => all.extend(list.iter().enumerate().filter_map(|(position, value)| {
-                Some((format!("{}[{position}]", spot.field), text(value)?))
-            })),
+            Value::Array(list) => all.extend(
+                list.iter()
+                    .enumerate()
+                    .filter_map(|(position, value)| Some((format!("{}[{position}]", spot.field), text(value)?))),
+            ),
             value => all.extend(text(value).map(|text| (spot.field.clone(), text))),
         }
     }
@@ -211,7 +214,7 @@ impl FieldForm {
     fn counts(&self, text: String) -> Option<String> {
         let Some(pattern) = &self.matches else { return Some(text) };
         let found = pattern.captures(&text)?;
-        Some(found.name("value").map(|value| value.as_str().to_owned()).unwrap_or_else(|| text.clone()))
+        Some(found.name("value").map_or_else(|| text.clone(), |value| value.as_str().to_owned()))
     }
 
     fn provider(&self, here: &Spot<'_>, root: &Value) -> Option<String> {
@@ -222,7 +225,12 @@ impl FieldForm {
 
     fn target(&self, name: &str, here: &Spot<'_>, root: &Value, key: &Key) -> Option<Target> {
         let own = |kind: &str| Target {
-            key: Key { group: String::new(), kind: kind.to_owned(), namespace: key.namespace.clone(), name: name.into() },
+            key: Key {
+                group: String::new(),
+                kind: kind.to_owned(),
+                namespace: key.namespace.clone(),
+                name: name.into(),
+            },
             optional: false,
         };
         match (&self.to, self.says) {
@@ -425,5 +433,5 @@ fn pod_words(spec: &Spot<'_>, into: &mut Vec<Word>) {
         }
     }
     // The name of a variable is no word of its own.
-    into.retain(|word| !word.field.ends_with(".name") && !word.field.contains(".valueFrom."));
+    into.retain(|word| word.key != "name" && !word.field.contains(".valueFrom."));
 }

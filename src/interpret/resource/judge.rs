@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{PatchOperation, ReplaceOperation};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::path::tokens;
 use super::resolve::{Resolver, Settled};
 use super::{Concern, Content, Key, Resource};
+use crate::engine;
 use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
 use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement};
-use crate::engine;
 use crate::engine::place::Places;
 use crate::engine::verdict::{Action, Change};
 use crate::interpret::scope::{self, FlowScope, NamespaceScope};
@@ -97,7 +97,11 @@ pub fn place<'a>(
 ) {
     let Settled { act, field, places, region_of, rewrite } = settled;
     let flexibility = match &region_of {
-        Some(provider) => Flexibility::Region { provider: provider.clone(), regions: regions(world, provider), may_take: rewrite && created },
+        Some(provider) => Flexibility::Region {
+            provider: provider.clone(),
+            regions: regions(world, provider),
+            may_take: rewrite && created,
+        },
         None => Flexibility::Fixed,
     };
     let acts: &[Act] = if act == Act::Transfer { &[Act::Process, Act::Transfer] } else { &[act] };
@@ -119,8 +123,7 @@ fn declared<'a>(
     countries: &CountrySet,
     data: &[Arc<Data>],
 ) -> Vec<Arc<Data>> {
-    let leads_there =
-        |places: &Places| places.unproven.is_none() && countries.is_subset(&places.countries);
+    let leads_there = |places: &Places| places.unproven.is_none() && countries.is_subset(&places.countries);
     let carriers: Vec<_> = flows
         .filter(|flow| flow.recipient.as_ref().is_some_and(leads_there))
         .filter_map(|flow| flow.matter.clone())
@@ -163,9 +166,11 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
     let here = world.namespaces.get(namespace);
     if let Some(scope) = here {
         scope.label.iter().for_each(&mut add);
-        let listed = |store: &&scope::StoreScope| store.resources.iter().any(|(group, kind, name)| {
-            *group == resource.key.group && *kind == resource.key.kind && *name == resource.key.name
-        });
+        let listed = |store: &&scope::StoreScope| {
+            store.resources.iter().any(|(group, kind, name)| {
+                *group == resource.key.group && *kind == resource.key.kind && *name == resource.key.name
+            })
+        };
         scope.stores.iter().filter(listed).for_each(|store| add(&store.data));
     }
     let whole = |scope: &NamespaceScope| {

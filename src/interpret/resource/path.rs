@@ -100,6 +100,7 @@ impl<'v> Spot<'v> {
     }
 
     /// The value under a key.
+    #[must_use]
     pub fn key(&self, key: &str, value: &'v Value) -> Self {
         let mut field = self.field.clone();
         if key.contains(['.', '/', '[', ' ']) || key.is_empty() {
@@ -114,6 +115,7 @@ impl<'v> Spot<'v> {
     }
 
     /// An element of a list.
+    #[must_use]
     pub fn element(&self, position: usize, value: &'v Value) -> Self {
         Self { field: format!("{}[{position}]", self.field), value }
     }
@@ -195,7 +197,8 @@ mod tests {
         assert_eq!(fields("spec.none", &object), [""; 0]);
         assert_eq!(fields("", &object), [""]);
         for field in ["spec.a[1].b", "spec.m[\"y.z\"].r", "metadata.annotations[\"a.b/c\"]"] {
-            let pointer: String = tokens(field).iter().map(|one| format!("/{}", one.replace('/', "~1"))).collect();
+            let tokens: Vec<String> = tokens(field).iter().map(|one| one.replace('/', "~1")).collect();
+            let pointer = format!("/{}", tokens.join("/"));
             assert!(object.pointer(&pointer).is_some(), "{field} {pointer}");
         }
     }

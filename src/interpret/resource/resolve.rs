@@ -2,7 +2,7 @@
 
 use super::{Content, Destination, Key, Resource, Said, Word};
 use crate::api::v1alpha1::{FieldMeaning, Silence};
-use crate::engine::endpoint::Endpoint;
+use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::Zone;
 use crate::engine::place::Places;
@@ -112,8 +112,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// Where a config map that a program reads leads, as the field says that reads it.
-    pub fn config(&self, namespace: &str, name: &str, field: String, act: Act, into: &mut Vec<Settled>) {
-        let key = Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
+    pub fn config(&self, namespace: &str, name: &str, field: &str, act: Act, into: &mut Vec<Settled>) {
+        let key =
+            Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
         let Some(found) = self.world.resources.get(&key) else { return };
         for meaning in self.follow(found) {
             let places = match meaning {
@@ -121,17 +122,35 @@ impl<'a> Resolver<'a> {
                 Meaning::Unknown(reason) => Places::unknown(reason),
                 Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => continue,
             };
-            into.push(Settled { act, field: field.clone(), places, region_of: None, rewrite: false });
+            into.push(Settled { act, field: field.to_owned(), places, region_of: None, rewrite: false });
         }
     }
 
     fn word(&self, word: &Word, namespace: &str) -> Vec<Meaning> {
         let Word { key, text, .. } = word;
-        let found = if text.contains('\n') || key.is_empty() {
-            self.world.gazetteer.scan(text)
-        } else {
-            self.world.gazetteer.named(key, text)
-        };
+        let gazetteer = &self.world.gazetteer;
+        let free = key.is_empty() || text.contains(['\n', ' ']);
+        // Of several variables that differ by a number each is what all of them are.
+        let key = key.trim_end_matches(|one: char| one.is_ascii_digit()).trim_end_matches(['_', '-']);
+        let mut found =
+            if key.is_empty() || text.contains('\n') { gazetteer.scan(text) } else { gazetteer.named(key, text) };
+        let only_places = |said: &Endpoint| matches!(said, Endpoint::Place { .. });
+        if free {
+            if !key.is_empty() && !text.contains('\n') {
+                found.extend(gazetteer.scan(text));
+            }
+            // A host may stand anywhere in a command; one that nobody knows is not told from a file.
+            let words = text.split(|one: char| one.is_whitespace() || "=,;|'\"()@<>".contains(one));
+            let hosts = words.filter(|word| word.contains('.') && !word.starts_with(['-', '/', '.', '$']));
+            found.extend(hosts.flat_map(|word| gazetteer.endpoints(word)).filter(only_places));
+        }
+        let lower = key.to_ascii_lowercase();
+        if lower.contains("model") {
+            found.extend(gazetteer.model(None, text).into_iter().filter(only_places));
+        }
+        if lower.ends_with("location") {
+            found.extend([gazetteer.region_named(None, text)].into_iter().filter(only_places));
+        }
         found.into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
     }
 
@@ -175,7 +194,8 @@ impl<'a> Resolver<'a> {
             Some((field, reason)) => (field.clone(), Some(reason)),
             None => (destination.expected.clone(), None),
         };
-        let settled = |places| Settled { act: destination.act, field: field.clone(), places, region_of: None, rewrite: false };
+        let settled =
+            |places| Settled { act: destination.act, field: field.clone(), places, region_of: None, rewrite: false };
         let because = || {
             let told = said.or(quiet.because.as_ref()).cloned();
             told.unwrap_or_else(|| "nothing in it says where".to_owned())
@@ -192,11 +212,6 @@ impl<'a> Resolver<'a> {
                 let mut found = false;
                 for default in self.world.resources.defaults(&group, &kind, &namespace) {
                     found = true;
-                    if default.destinations.iter().all(|one| one.said.is_empty()) {
-                        let reason = format!("{kind} {} says no place", shown(&default.key.name));
-                        into.push(settled(Places::unknown(reason)));
-                        continue;
-                    }
                     into.extend(self.follow(default).into_iter().filter_map(|meaning| match meaning {
                         Meaning::There(places) => Some(settled(places)),
                         Meaning::Unknown(reason) => Some(settled(Places::unknown(reason))),
@@ -217,6 +232,7 @@ impl<'a> Resolver<'a> {
             Endpoint::Place { own, .. } => own,
             service @ Endpoint::Service { .. } => self.endpoint(service, namespace) == [Meaning::Fine],
             Endpoint::Local => true,
+            stranger @ Endpoint::Stranger { .. } => self.endpoint(stranger, namespace) == [Meaning::Fine],
             Endpoint::Silent(_) | Endpoint::Unknown(_) => false,
         })
     }
@@ -242,7 +258,11 @@ impl<'a> Resolver<'a> {
             FieldMeaning::Bucket => {
                 // Some fields take a name or a whole address.
                 if text.contains("://") || text.starts_with("arn:") {
-                    return gazetteer.endpoints(text).into_iter().flat_map(|one| self.endpoint(one, namespace)).collect();
+                    return gazetteer
+                        .endpoints(text)
+                        .into_iter()
+                        .flat_map(|one| self.endpoint(one, namespace))
+                        .collect();
                 }
                 known(gazetteer.bucket(text), format!("bucket {} is in no Location", shown(text)))
             }
@@ -265,7 +285,10 @@ impl<'a> Resolver<'a> {
                 said.target.iter().flat_map(|to| self.content(&to.key)).collect()
             }
             FieldMeaning::Replicated => {
-                vec![Meaning::Unknown(format!("{} sends copies to another place, which it does not name", quoted(text)))]
+                vec![Meaning::Unknown(format!(
+                    "{} sends copies to another place, which it does not name",
+                    quoted(text)
+                ))]
             }
             FieldMeaning::Anywhere => vec![Meaning::There(Places::anywhere())],
             FieldMeaning::Elsewhere => vec![Meaning::Unknown("it leads to a place that it does not name".to_owned())],
@@ -318,12 +341,12 @@ impl<'a> Resolver<'a> {
 
     /// Whether a region stands beside the address of a service of one's own, which takes any.
     fn takes_any_region(&self, word: &Word, all: &[Word], namespace: &str) -> bool {
+        fn around(field: &str) -> &str {
+            field.trim_end_matches("\"]").rsplit_once(['.', '"', '_']).map_or("", |(before, _)| before)
+        }
         let is = |word: &Word, part: &str| word.key.to_ascii_lowercase().ends_with(part);
         if !is(word, "region") {
             return false;
-        }
-        fn around(field: &str) -> &str {
-            field.trim_end_matches("\"]").rsplit_once(['.', '"', '_']).map_or("", |(before, _)| before)
         }
         let here = around(&word.field);
         let near = |other: &&Word| {
@@ -339,6 +362,16 @@ impl<'a> Resolver<'a> {
             Endpoint::Place { places, .. } => vec![Meaning::There(places)],
             Endpoint::Silent(reason) => vec![Meaning::Silent(reason)],
             Endpoint::Unknown(reason) => vec![Meaning::Unknown(reason)],
+            Endpoint::Stranger { host, service } => match service {
+                // No domain of the public name system has a hyphen, but for those of other alphabets.
+                Some((name, namespace))
+                    if self.world.namespaces.contains_key(&namespace)
+                        || (namespace.contains('-') && !namespace.starts_with("xn--")) =>
+                {
+                    self.service(&namespace, &name)
+                }
+                _ => vec![Meaning::Unknown(strange(&host))],
+            },
             Endpoint::Service { name, namespace: other } => {
                 let namespace = other.unwrap_or_else(|| namespace.to_owned());
                 self.service(&namespace, &name)
@@ -378,14 +411,11 @@ impl<'a> Resolver<'a> {
         if let Some(found) = self.world.resources.find(key) {
             return self.follow(found);
         }
-        // Kinds that are indexed by themselves.
-        match (key.group.as_str(), key.kind.as_str()) {
-            ("storage.k8s.io", "StorageClass") => {
-                if let Some(class) = self.world.class(&key.name) {
-                    return vec![if class.with_pod { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
-                }
-            }
-            _ => {}
+        // Classes are indexed by themselves.
+        if (key.group.as_str(), key.kind.as_str()) == ("storage.k8s.io", "StorageClass")
+            && let Some(class) = self.world.class(&key.name)
+        {
+            return vec![if class.with_pod { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
         }
         if optional {
             return vec![Meaning::Apart];
@@ -470,7 +500,9 @@ impl<'a> Resolver<'a> {
         if text.contains("://") {
             let server = self.world.gazetteer.endpoints(text).into_iter().next();
             return match server {
-                Some(Endpoint::Service { name, namespace: Some(space) }) if name == "kubernetes" && space == "default" => {
+                Some(Endpoint::Service { name, namespace: Some(space) })
+                    if name == "kubernetes" && space == "default" =>
+                {
                     Meaning::Fine
                 }
                 Some(endpoint) => self.endpoint(endpoint, namespace).into_iter().next().unwrap_or(Meaning::Fine),

@@ -104,14 +104,14 @@ fn a_type_that_a_user_teaches_is_judged_in_every_version_that_is_served() {
     });
     plane.admin.create(&interpreter).ok();
     refused(&plane, &archive, "archive.fra.example.com");
-    let mut place = reference(OURS, "Location", "", "fra-dc");
-    place["spec"] = json!({"country": "DE", "hosts": ["*.fra.example.com"]});
-    plane.admin.create(&place).ok();
+    let mut site = reference(OURS, "Location", "", "fra-dc");
+    site["spec"] = json!({"country": "DE", "hosts": ["*.fra.example.com"]});
+    plane.admin.create(&site).ok();
     allowed(&plane, &archive);
-    // Moving the place moves what refers to it.
-    plane.admin.patch(&place, &json!({"spec": {"country": "US"}})).ok();
+    // Moving the site moves what refers to it.
+    plane.admin.patch(&site, &json!({"spec": {"country": "US"}})).ok();
     refused(&plane, &archive, "RES-PLACE");
-    plane.admin.patch(&place, &json!({"spec": {"country": "DE"}})).ok();
+    plane.admin.patch(&site, &json!({"spec": {"country": "DE"}})).ok();
     allowed(&plane, &archive);
     let mut other = archive.clone();
     other["apiVersion"] = "example.org/v2".into();
