@@ -343,9 +343,19 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
     Ok(found)
 }
 
+/// How files are read. What cannot be read is not shown: the text around it may hold anything.
+fn reading() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        with_snippet: false,
+        // A rendered chart with its definitions has thousands of documents.
+        budget: serde_saphyr::budget! { max_documents: 100_000, max_nodes: 10_000_000, max_events: 40_000_000 },
+    }
+}
+
 fn parse(file: &str, text: &str, namespace: &str, into: &mut Vec<Document>) -> Result<(), BadInput> {
     let bad = |reason: String| BadInput { file: file.to_owned(), reason };
-    let values: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| bad(error.to_string()))?;
+    let values: Vec<Value> =
+        serde_saphyr::from_multiple_with_options(text, reading()).map_err(|error| bad(error.to_string()))?;
     for value in values.into_iter().flat_map(unrolled) {
         if !value.is_object() {
             return Err(bad("holds a document that is no Kubernetes object".to_owned()));

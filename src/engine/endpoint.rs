@@ -5,6 +5,7 @@
 
 mod pairs;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -76,6 +77,21 @@ pub(super) const BLANK: char = '\u{1a}';
 /// How deep a text may hold others: a URL in a query of a URL.
 const DEPTH: u8 = 3;
 
+/// Resource names within others beyond this are made to exhaust.
+const NESTED: usize = 64;
+
+/// A web address with both slashes behind its scheme: browsers, and what reads as they do, add those that are missing.
+fn both_slashes(text: &str) -> Cow<'_, str> {
+    const WEB: [&str; 5] = ["https:", "http:", "wss:", "ws:", "ftp:"];
+    let begins = |scheme: &&&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    match WEB.iter().find(begins).map(|scheme| text.split_at(scheme.len())) {
+        Some((scheme, rest)) if !rest.starts_with("//") && !rest.is_empty() => {
+            Cow::Owned(format!("{scheme}//{}", rest.trim_start_matches('/')))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// Why nothing can be said of a host.
 pub fn strange(host: &str) -> String {
     format!("no Location and no Provider knows the host {host}")
@@ -100,7 +116,17 @@ impl Gazetteer {
         if text.chars().any(|one| one.is_control() && !one.is_whitespace()) {
             return vec![Endpoint::unknown("the text holds control characters")];
         }
-        self.endpoints_masked(&masked(text))
+        let mut found = self.endpoints_masked(&masked(&both_slashes(text)));
+        // A resource name may hold another, which is where the first one leads on to.
+        for (at, _) in text.match_indices("arn:").skip(1).take(NESTED) {
+            let inner = self.endpoints_masked(&masked(&text[at..]));
+            for place in inner.into_iter().filter(|one| matches!(one, Endpoint::Place { .. })) {
+                if !found.contains(&place) {
+                    found.push(place);
+                }
+            }
+        }
+        found
     }
 
     /// The same for a text whose templates are blanks already.

@@ -15,8 +15,6 @@ use crate::interpret::scope::Labels;
 
 /// Objects within objects beyond this are not looked into, and are then no object that is known.
 const DEEPEST: usize = 4;
-/// Longer texts hold no word that is worth the memory; what follows counts as not understood.
-const LONGEST: usize = 64 * 1024;
 /// More destinations than any object has that is not made to exhaust.
 const MOST: usize = 20_000;
 
@@ -317,11 +315,7 @@ fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
             }
         }
         value => {
-            let Some(mut text) = text(value) else { return };
-            if text.len() > LONGEST {
-                let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-                text.truncate(end);
-            }
+            let Some(text) = text(value) else { return };
             if may_say(key, &text) {
                 into.push(Word { field: spot.field.clone(), key: key.to_owned(), text });
             }

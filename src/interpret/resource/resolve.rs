@@ -132,11 +132,10 @@ impl<'a> Resolver<'a> {
         let free = key.is_empty() || text.contains(['\n', ' ']);
         // Of several variables that differ by a number each is what all of them are.
         let key = key.trim_end_matches(|one: char| one.is_ascii_digit()).trim_end_matches(['_', '-']);
-        let mut found =
-            if key.is_empty() || text.contains('\n') { gazetteer.scan(text) } else { gazetteer.named(key, text) };
+        let mut found = if key.is_empty() { gazetteer.scan(text) } else { gazetteer.named(key, text) };
         let only_places = |said: &Endpoint| matches!(said, Endpoint::Place { .. });
         if free {
-            if !key.is_empty() && !text.contains('\n') {
+            if !key.is_empty() {
                 found.extend(gazetteer.scan(text));
             }
             // A host may stand anywhere in a command; one that nobody knows is not told from a file.
