@@ -365,7 +365,9 @@ impl<'a> Resolver<'a> {
                 // No domain of the public name system has a hyphen, but for those of other alphabets.
                 Some((name, namespace))
                     if self.world.namespaces.contains_key(&namespace)
-                        || (namespace.contains('-') && !namespace.starts_with("xn--")) =>
+                        || (namespace.trim_matches('-') == namespace
+                            && namespace.contains('-')
+                            && !namespace.starts_with("xn--")) =>
                 {
                     self.service(&namespace, &name)
                 }
