@@ -191,6 +191,12 @@ pub fn may_tell(name: &str, value: &str) -> bool {
     if SECRET.iter().any(secret) {
         return false;
     }
+    // Whatever it is called, a name of three labels may be a host.
+    let labels = value.split(':').next().unwrap_or_default().split('.');
+    let is_host = |label: &str| label.bytes().any(|one| one.is_ascii_alphabetic());
+    if labels.clone().count() > 2 && labels.filter(|label| is_host(label)).count() > 1 && !value.starts_with('/') {
+        return true;
+    }
     let told = |text: &str| TELLING.iter().any(|part| contains_ignoring_case(text, part));
     // Options and settings name what they set.
     told(name) || (value.contains(['=', '\n', ' ', ':']) && told(value))

@@ -125,12 +125,18 @@ impl PodSpec {
             let words = words
                 .filter(|(_, words)| !words.is_empty())
                 .map(move |(field, words)| (format!("{path}.{list}[{at}].{field}"), "", Cow::Owned(words.join(" "))));
-            let hooks = container
-                .lifecycle
-                .iter()
-                .flat_map(|one| [("postStart", &one.post_start), ("preStop", &one.pre_stop)].into_iter());
-            let hooks = hooks.filter_map(|(name, hook)| Some((name, hook.as_ref()?))).flat_map(move |(name, hook)| {
-                let here = format!("{path}.{list}[{at}].lifecycle.{name}");
+            let around = container.lifecycle.iter().flat_map(|one| {
+                let all = [("lifecycle.postStart", &one.post_start), ("lifecycle.preStop", &one.pre_stop)];
+                all.into_iter().filter_map(|(name, hook)| Some((name, hook.as_ref()?)))
+            });
+            let probes = [
+                ("livenessProbe", &container.liveness_probe),
+                ("readinessProbe", &container.readiness_probe),
+                ("startupProbe", &container.startup_probe),
+            ];
+            let probes = probes.into_iter().filter_map(|(name, hook)| Some((name, hook.as_deref()?)));
+            let hooks = around.chain(probes).flat_map(move |(name, hook)| {
+                let here = format!("{path}.{list}[{at}].{name}");
                 let command = hook.exec.iter().filter(|exec| !exec.command.is_empty());
                 let command =
                     command.map(|exec| (format!("{here}.exec.command"), "", Cow::Owned(exec.command.join(" "))));
@@ -236,6 +242,12 @@ pub struct Container {
     pub args: Vec<String>,
     /// What runs before it stops and after it starts.
     pub lifecycle: Option<Box<Lifecycle>>,
+    /// How it is known to be alive.
+    pub liveness_probe: Option<Box<Hook>>,
+    /// How it is known to be ready.
+    pub readiness_probe: Option<Box<Hook>>,
+    /// How it is known to have started.
+    pub startup_probe: Option<Box<Hook>>,
     /// Whole maps of variables.
     #[serde(default, deserialize_with = "list")]
     pub env_from: Vec<EnvFrom>,

@@ -295,7 +295,7 @@ fn selected(value: &Value) -> (Labels, bool) {
 }
 
 /// Every scalar below a spot with the name under which it stands.
-fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
+pub fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
     if into.len() >= MOST {
         return;
     }

@@ -1,6 +1,10 @@
 //! What the words of an object mean now: by locations, providers, clusters and the objects to which they lead.
 
+use super::extract::leaves;
+use super::path::Spot;
 use super::{Content, Destination, Key, Resource, Said, Word};
+use serde_json::Value;
+
 use crate::api::v1alpha1::{FieldMeaning, Silence};
 use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
@@ -129,7 +133,16 @@ impl<'a> Resolver<'a> {
     fn word(&self, word: &Word, namespace: &str) -> Vec<Meaning> {
         let Word { key, text, .. } = word;
         let gazetteer = &self.world.gazetteer;
-        let free = key.is_empty() || text.contains(['\n', ' ']);
+        // Settings in one variable are as many words as they hold; what stands for a key is found in the text.
+        let mut inside = Vec::new();
+        if text.starts_with(['{', '['])
+            && let Ok(value) = serde_json::from_str::<Value>(text)
+        {
+            leaves(&Spot { field: word.field.clone(), value: &value }, key, &mut inside);
+            inside.retain(|inner| !inner.text.starts_with(['{', '[']));
+        }
+        let inside: Vec<Meaning> = inside.iter().flat_map(|inner| self.word(inner, namespace)).collect();
+        let free = key.is_empty() || text.contains(['\n', ' ']) || text.starts_with('-');
         // Of several variables that differ by a number each is what all of them are.
         let key = key.trim_end_matches(|one: char| one.is_ascii_digit()).trim_end_matches(['_', '-']);
         let mut found = if key.is_empty() { gazetteer.scan(text) } else { gazetteer.named(key, text) };
@@ -138,19 +151,23 @@ impl<'a> Resolver<'a> {
             if !key.is_empty() {
                 found.extend(gazetteer.scan(text));
             }
-            // A host may stand anywhere in a command; one that nobody knows is not told from a file.
-            let words = text.split(|one: char| one.is_whitespace() || "=,;|'\"()@<>".contains(one));
-            let hosts = words.filter(|word| word.contains('.') && !word.starts_with(['-', '/', '.', '$']));
-            found.extend(hosts.flat_map(|word| gazetteer.endpoints(word)).filter(only_places));
+            for line in text.lines().take(MOST).filter(|_| !key.is_empty() && text.contains('\n')) {
+                found.extend(gazetteer.named(key, line.trim()));
+            }
         }
+        // A host may stand anywhere in a command; one that nobody knows is not told from a file.
+        let words = || text.split(|one: char| one.is_whitespace() || "=,;|'\"()@<>".contains(one));
+        let apart = free || !text.contains("://");
+        let hosts = words().filter(|word| apart && word.contains('.') && !word.starts_with(['-', '/', '.', '$']));
+        found.extend(hosts.flat_map(|word| gazetteer.endpoints(word)).filter(only_places));
         let lower = key.to_ascii_lowercase();
-        if lower.contains("model") {
-            found.extend(gazetteer.model(None, text).into_iter().filter(only_places));
+        if lower.contains("model") || text.contains("model") {
+            found.extend(words().flat_map(|word| gazetteer.model(None, word)).filter(only_places));
         }
         if lower.ends_with("location") {
             found.extend([gazetteer.region_named(None, text)].into_iter().filter(only_places));
         }
-        found.into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
+        inside.into_iter().chain(found.into_iter().flat_map(|one| self.endpoint(one, namespace))).collect()
     }
 
     fn destination(&self, resource: &Resource, destination: &Destination, into: &mut Vec<Settled>) {
@@ -367,7 +384,11 @@ impl<'a> Resolver<'a> {
                     if self.world.namespaces.contains_key(&namespace)
                         || (namespace.trim_matches('-') == namespace
                             && namespace.contains('-')
-                            && !namespace.starts_with("xn--")) =>
+                            && !namespace.starts_with("xn--")
+                            && !matches!(
+                                self.world.gazetteer.region_named(None, &namespace),
+                                Endpoint::Place { .. }
+                            )) =>
                 {
                     self.service(&namespace, &name)
                 }
