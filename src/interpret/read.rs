@@ -43,14 +43,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), remedy: remedy.into() }
     }
 }
 
 /// Collects what is wrong while reading on, so that all of it is told at once.
 #[derive(Debug, Default)]
-struct Reader(Vec<Problem>);
+pub(super) struct Reader(pub(super) Vec<Problem>);
 
 impl Reader {
     fn country(&mut self, field: &str, code: &str) -> Option<Country> {
@@ -62,7 +62,7 @@ impl Reader {
             .ok()
     }
 
-    fn countries(&mut self, field: &str, codes: Option<&Vec<String>>) -> CountrySet {
+    pub(super) fn countries(&mut self, field: &str, codes: Option<&Vec<String>>) -> CountrySet {
         let codes = codes.into_iter().flatten().enumerate();
         codes.filter_map(|(at, code)| self.country(&format!("{field}[{at}]"), code)).collect()
     }
@@ -122,7 +122,7 @@ impl Reader {
         Window { from, until }
     }
 
-    fn pattern(&mut self, field: &str, pattern: &str) -> Option<Regex> {
+    pub(super) fn pattern(&mut self, field: &str, pattern: &str) -> Option<Regex> {
         // Bounds what a pattern of many repetitions may cost; every admission of a claim could run it.
         const SIZE: usize = 1 << 16;
         RegexBuilder::new(pattern)

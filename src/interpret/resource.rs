@@ -15,10 +15,10 @@ use regex_lite::Regex;
 use crate::api::v1alpha1::{
     DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, ResourceInterpreterSpec, Silence,
 };
-use crate::engine::country::{Country, CountrySet};
+use crate::engine::country::CountrySet;
 use crate::engine::facts::Act;
 
-use super::read::Problem;
+use super::read::{Problem, Reader};
 use super::scope::Labels;
 use path::Path;
 
@@ -165,7 +165,7 @@ pub struct Interpreter {
 struct DataForm {
     path: Path,
     says: DataMeaning,
-    to: Option<InterpretedReference>,
+    to: Option<ReferenceForm>,
     absent: DataAbsent,
     when: Vec<Condition>,
 }
@@ -238,18 +238,11 @@ impl Interpreters {
     }
 }
 
-/// Collects what is wrong with an interpreter.
-#[derive(Default)]
-struct Compiler(Vec<Problem>);
-
-impl Compiler {
-    fn problem(&mut self, field: &str, message: impl Into<String>, remedy: &str) {
-        self.0.push(Problem { field: field.to_owned(), message: message.into(), remedy: remedy.to_owned() });
-    }
-
+impl Reader {
     fn path(&mut self, field: &str, text: &str) -> Path {
         Path::parse(text).unwrap_or_else(|reason| {
-            self.problem(field, format!("{text:?} {reason}"), "write a path such as spec.storages.*.s3.region");
+            let remedy = "write a path such as spec.storages.*.s3.region";
+            self.0.push(Problem::new(field, format!("{text:?} {reason}"), remedy));
             Path::default()
         })
     }
@@ -258,17 +251,19 @@ impl Compiler {
         text.map(|text| self.path(field, text))
     }
 
-    fn pattern(&mut self, field: &str, pattern: Option<&String>) -> Option<Regex> {
-        const SIZE: usize = 1 << 16;
-        let built = regex_lite::RegexBuilder::new(pattern?).size_limit(SIZE).build();
-        let remedy = "write a regular expression without look-around and back references";
-        built.map_err(|error| self.problem(field, error.to_string(), remedy)).ok()
+    fn reference(&mut self, field: &str, to: &InterpretedReference) -> ReferenceForm {
+        ReferenceForm {
+            to: to.clone(),
+            group_from: self.optional(&format!("{field}.groupFrom"), to.group_from.as_ref()),
+            kind_from: self.optional(&format!("{field}.kindFrom"), to.kind_from.as_ref()),
+            namespace_from: self.optional(&format!("{field}.namespaceFrom"), to.namespace_from.as_ref()),
+        }
     }
 
-    fn condition(&mut self, field: &str, condition: &crate::api::v1alpha1::InterpretedCondition) -> Condition {
+    fn holds(&mut self, field: &str, condition: &crate::api::v1alpha1::InterpretedCondition) -> Condition {
         Condition {
             path: self.path(&format!("{field}.path"), &condition.path),
-            matches: self.pattern(&format!("{field}.matches"), condition.matches.as_ref()),
+            matches: condition.matches.as_ref().and_then(|one| self.pattern(&format!("{field}.matches"), one)),
             not: condition.not,
         }
     }
@@ -280,19 +275,18 @@ impl Compiler {
 ///
 /// Paths and patterns that cannot be read, countries that do not exist.
 pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter, Vec<Problem>> {
-    let mut compiler = Compiler::default();
+    let mut compiler = Reader::default();
     let destinations = spec.destinations.iter().enumerate().map(|(at, destination)| {
         let here = format!("spec.destinations[{at}]");
         let fields = destination.fields.iter().enumerate().map(|(position, field)| {
             let here = format!("{here}.fields[{position}]");
-            let to = field.to.as_ref().map(|to| ReferenceForm {
-                to: to.clone(),
-                group_from: compiler.optional(&format!("{here}.to.groupFrom"), to.group_from.as_ref()),
-                kind_from: compiler.optional(&format!("{here}.to.kindFrom"), to.kind_from.as_ref()),
-                namespace_from: compiler.optional(&format!("{here}.to.namespaceFrom"), to.namespace_from.as_ref()),
-            });
+            let to = field.to.as_ref().map(|to| compiler.reference(&format!("{here}.to"), to));
             if field.says == FieldMeaning::Reference && to.is_none() {
-                compiler.problem(&format!("{here}.to"), "is missing", "say to what kind the reference leads");
+                compiler.0.push(Problem::new(
+                    format!("{here}.to"),
+                    "is missing",
+                    "say to what kind the reference leads",
+                ));
             }
             FieldForm {
                 written: field.path.clone(),
@@ -301,7 +295,7 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
                 provider: field.provider.clone(),
                 provider_from: compiler.optional(&format!("{here}.providerFrom"), field.provider_from.as_ref()),
                 providers: field.providers.clone(),
-                matches: compiler.pattern(&format!("{here}.matches"), field.matches.as_ref()),
+                matches: field.matches.as_ref().and_then(|one| compiler.pattern(&format!("{here}.matches"), one)),
                 to,
                 unless: field.unless.iter().map(|path| compiler.path(&format!("{here}.unless"), path)).collect(),
                 rewrite: field.rewrite,
@@ -309,26 +303,21 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
         });
         let fields: Vec<FieldForm> = fields.collect();
         let silent = &destination.when_silent;
-        let mut countries = CountrySet::EMPTY;
-        for code in &silent.countries {
-            match Country::parse(code) {
-                Ok(country) => countries.insert(country),
-                Err(error) => {
-                    let field = format!("{here}.whenSilent.countries");
-                    compiler.problem(&field, error.to_string(), "use ISO 3166-1 alpha-2 codes");
-                }
-            }
-        }
+        let countries = compiler.countries(&format!("{here}.whenSilent.countries"), Some(&silent.countries));
         if silent.means == Silence::Countries && countries.is_empty() {
-            compiler.problem(&format!("{here}.whenSilent.countries"), "is empty", "name the countries");
+            compiler.0.push(Problem::new(format!("{here}.whenSilent.countries"), "is empty", "name the countries"));
         }
         if silent.means == Silence::Default && silent.to.is_none() {
-            compiler.problem(&format!("{here}.whenSilent.to"), "is missing", "say which kind has the default");
+            compiler.0.push(Problem::new(
+                format!("{here}.whenSilent.to"),
+                "is missing",
+                "say which kind has the default",
+            ));
         }
         DestinationForm {
             act: destination.act,
             at: compiler.optional(&format!("{here}.at"), destination.at.as_ref()),
-            when: destination.when.iter().map(|one| compiler.condition(&format!("{here}.when"), one)).collect(),
+            when: destination.when.iter().map(|one| compiler.holds(&format!("{here}.when"), one)).collect(),
             fields,
             silence: Arc::new(Quiet {
                 means: silent.means,
@@ -347,21 +336,21 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
     let data = spec.data.iter().enumerate().map(|(at, one)| {
         let here = format!("spec.data[{at}]");
         if one.says == DataMeaning::Resource && one.to.is_none() {
-            compiler.problem(&format!("{here}.to"), "is missing", "say to what kind the reference leads");
+            compiler.0.push(Problem::new(format!("{here}.to"), "is missing", "say to what kind the reference leads"));
         }
         DataForm {
             path: compiler.path(&format!("{here}.path"), &one.path),
             says: one.says,
-            to: one.to.clone(),
+            to: one.to.as_ref().map(|to| compiler.reference(&format!("{here}.to"), to)),
             absent: one.when_absent,
-            when: one.when.iter().map(|one| compiler.condition(&format!("{here}.when"), one)).collect(),
+            when: one.when.iter().map(|one| compiler.holds(&format!("{here}.when"), one)).collect(),
         }
     });
     let data = data.collect();
     let contents = spec.contains.iter().enumerate();
     let contents =
         contents.map(|(at, one)| (compiler.path(&format!("spec.contains[{at}].path"), &one.path), one.says)).collect();
-    let is_default = spec.is_default.as_ref().map(|one| compiler.condition("spec.isDefault", one));
+    let is_default = spec.is_default.as_ref().map(|one| compiler.holds("spec.isDefault", one));
     if compiler.0.is_empty() {
         Ok(Interpreter { name: name.to_owned(), spec: spec.clone(), destinations, data, contents, is_default })
     } else {

@@ -347,17 +347,7 @@ fn concerns(form: &DataForm, here: &Spot<'_>, key: &Key, into: &mut Vec<Concern>
             DataMeaning::Secret => Concern::Secret(name),
             DataMeaning::Resource => {
                 let Some(to) = to else { continue };
-                let read = |path: &Option<String>| {
-                    path.as_ref().and_then(|path| Path::parse(path).ok()?.text(here, here.value))
-                };
-                Concern::Resource(Key {
-                    group: read(&to.group_from).unwrap_or_else(|| to.group.clone()),
-                    kind: read(&to.kind_from).unwrap_or_else(|| to.kind.clone()),
-                    namespace: read(&to.namespace_from)
-                        .or_else(|| to.namespace.clone())
-                        .unwrap_or_else(|| key.namespace.clone()),
-                    name,
-                })
+                Concern::Resource(to.target(&name, here, here.value, key).key)
             }
         });
     }

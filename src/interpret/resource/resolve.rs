@@ -33,6 +33,17 @@ enum Meaning {
     Unknown(String),
 }
 
+impl Meaning {
+    /// Where that is, if it is anything to be judged.
+    fn places(self) -> Option<Places> {
+        match self {
+            Self::There(places) => Some(places),
+            Self::Unknown(reason) => Some(Places::unknown(reason)),
+            Self::Fine | Self::Apart | Self::Silent(_) => None,
+        }
+    }
+}
+
 /// One place to which an object sends data, as it is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -102,11 +113,7 @@ impl<'a> Resolver<'a> {
     pub fn words(&self, words: &[Word], namespace: &str, act: Act, into: &mut Vec<Settled>) {
         for word in words {
             for meaning in self.word(word, namespace) {
-                let places = match meaning {
-                    Meaning::There(places) => places,
-                    Meaning::Unknown(reason) => Places::unknown(reason),
-                    Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => continue,
-                };
+                let Some(places) = meaning.places() else { continue };
                 let settled = Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false };
                 if !into.contains(&settled) {
                     into.push(settled);
@@ -121,11 +128,7 @@ impl<'a> Resolver<'a> {
             Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
         let Some(found) = self.world.resources.get(&key) else { return };
         for meaning in self.follow(found) {
-            let places = match meaning {
-                Meaning::There(places) => places,
-                Meaning::Unknown(reason) => Places::unknown(reason),
-                Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => continue,
-            };
+            let Some(places) = meaning.places() else { continue };
             into.push(Settled { act, field: field.to_owned(), places, region_of: None, rewrite: false });
         }
     }
@@ -228,11 +231,7 @@ impl<'a> Resolver<'a> {
                 let mut found = false;
                 for default in self.world.resources.defaults(&group, &kind, &namespace) {
                     found = true;
-                    into.extend(self.follow(default).into_iter().filter_map(|meaning| match meaning {
-                        Meaning::There(places) => Some(settled(places)),
-                        Meaning::Unknown(reason) => Some(settled(Places::unknown(reason))),
-                        Meaning::Fine | Meaning::Apart | Meaning::Silent(_) => None,
-                    }));
+                    into.extend(self.follow(default).into_iter().filter_map(Meaning::places).map(settled));
                 }
                 if !found {
                     let reason = format!("it names no {kind}, and no default one is known");
