@@ -17,6 +17,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod compile;
 pub mod country;
 pub mod data;
 pub mod endpoint;
@@ -34,11 +35,13 @@ pub mod rules;
 pub mod scan;
 pub mod verdict;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use country::CountrySet;
 use data::Data;
-use facts::{Facts, Flexibility, Placement, Stake};
+use facts::{Act, Facts, Flexibility, Placement, Stake};
 use law::matter::Matter;
 use law::opinion::{Ground, Legal, Outcome, opinion};
 use law::source::Authority;
@@ -197,7 +200,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(placement: &Placement, policies: &Policies, law: &Law<'_>) -> Self {
+    fn of(act: Act, data: &[Arc<Data>], policies: &Policies, law: &Law<'_>) -> Self {
         let mut limits = Self {
             enforced: CountrySet::FULL,
             all: CountrySet::FULL,
@@ -205,7 +208,7 @@ impl Limits {
             pods_may_be_pinned: true,
             pin_by: PinBy::Auto,
         };
-        policies.limits(placement.act, &placement.data, law, |policy, allowed| {
+        policies.limits(act, data, law, |policy, allowed| {
             limits.all = limits.all.intersection(&allowed);
             if policy.mode == Mode::Enforce {
                 limits.any_enforces = true;
@@ -227,7 +230,7 @@ fn judge<'a>(
     law: &'a Law<'a>,
     verdict: &mut Verdict,
 ) -> Option<Judged<'a>> {
-    let limits = Limits::of(placement, policies, law);
+    let limits = Limits::of(placement.act, &placement.data, policies, law);
     let enforced = limits.enforced;
     let mut places = placement.places.clone();
     if limits.any_enforces

@@ -18,6 +18,8 @@ pub mod catalogue;
 #[cfg(feature = "operator")]
 pub mod cli;
 #[cfg(feature = "operator")]
+pub mod compile;
+#[cfg(feature = "operator")]
 pub mod controllers;
 #[cfg(feature = "operator")]
 pub mod index;

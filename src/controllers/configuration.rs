@@ -27,7 +27,7 @@ use crate::interpret::workload;
 use crate::state::Shared;
 
 /// Name of both configurations.
-pub const NAME: &str = "domicile";
+pub const NAME: &str = crate::compile::CONFIGURATIONS;
 /// System namespaces are never judged: nothing there may depend on the operator.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 /// The API server gives up on a review after this many seconds.

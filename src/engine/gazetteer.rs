@@ -341,6 +341,11 @@ impl Gazetteer {
         self.labels.get(&(key.to_owned(), value.to_owned()))
     }
 
+    /// Every pair of a label and a value by which a `Location` says where nodes are.
+    pub fn labels(&self) -> impl Iterator<Item = &(String, String)> {
+        self.labels.keys()
+    }
+
     /// Every `Location` whose labels a node carries.
     pub fn selected<'a>(&'a self, labels: &'a BTreeMap<String, String>) -> impl Iterator<Item = &'a Places> {
         self.selectors

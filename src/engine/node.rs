@@ -291,6 +291,38 @@ impl NodeMap {
         &self.providers
     }
 
+    /// For each label that says something about places, the values that lead into `allowed` and nowhere else, as far as
+    /// they can be listed: those of nodes that are here, the countries, and regions of providers that are here.
+    pub fn values_within(&self, allowed: &CountrySet, gazetteer: &Gazetteer) -> BTreeMap<String, BTreeSet<String>> {
+        let leads = |key: &str, value: &String| {
+            self.labelled(key, value, gazetteer).is_some_and(|places| places.within(allowed))
+        };
+        let of = |key: &str, here: &BTreeMap<String, Places>| -> BTreeSet<String> {
+            here.keys().filter(|value| leads(key, value)).cloned().collect()
+        };
+        let mut regions = of(REGION_LABEL, &self.by_region);
+        regions.extend(self.candidates.iter().filter(|(_, places)| places.within(allowed)).map(|(id, _)| id.clone()));
+        let countries = allowed.iter().filter(Country::is_assigned).map(|one| one.to_string()).collect();
+        let mut values = BTreeMap::from([
+            (COUNTRY_LABEL.to_owned(), countries),
+            (REGION_LABEL.to_owned(), regions),
+            (ZONE_LABEL.to_owned(), of(ZONE_LABEL, &self.by_zone)),
+            (HOSTNAME_LABEL.to_owned(), of(HOSTNAME_LABEL, &self.by_hostname)),
+        ]);
+        for (key, value) in gazetteer.labels() {
+            let of_key = values.entry(key.clone()).or_default();
+            if leads(key, value) {
+                of_key.insert(value.clone());
+            }
+        }
+        values
+    }
+
+    /// Names of the nodes that are proven to be in `allowed`.
+    pub fn nodes_within<'a>(&'a self, allowed: &'a CountrySet) -> impl Iterator<Item = &'a String> {
+        self.by_name.iter().filter(|(_, places)| places.within(allowed)).map(|(name, _)| name)
+    }
+
     /// Where nodes with this label are; none if the label says nothing about places.
     ///
     /// Nodes that are here count with their evidence, so that a label on a disputed node proves nothing; nodes that

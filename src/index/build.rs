@@ -15,6 +15,7 @@ use crate::engine::lawbook::Lawbook;
 use crate::engine::node::{self, NodeMap};
 use crate::engine::place::Places;
 use crate::engine::policy::Policies;
+use crate::interpret::objects::Volume;
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::World;
 use crate::interpret::{claim, read};
@@ -131,6 +132,13 @@ impl Index {
         let attributes = |class| claim::attributes(class, &world.gazetteer).map(|said| said.places);
         let classes = self.attributes_classes.iter();
         world.attributes = Arc::new(classes.map(|(name, class)| (name.clone(), attributes(class))).collect());
+        let kept = |volume: &Volume| {
+            let claim = volume.spec.claim_ref.as_ref();
+            claim
+                .is_some_and(|claim| self.claims.get(&claim.namespace).is_some_and(|all| all.contains_key(&claim.name)))
+        };
+        let free = self.volumes.iter().filter(|(_, volume)| !kept(volume)).map(|(name, _)| name.clone());
+        world.free_volumes = Arc::new(free.collect());
         let volumes = self.volumes.iter();
         world.volumes = Arc::new(
             volumes
@@ -175,6 +183,7 @@ impl Index {
         let label = self.namespaces.get(namespace).and_then(Option::as_ref);
         let mut scope = NamespaceScope {
             name: namespace.to_owned(),
+            origin: label.cloned(),
             label: label.map(|value| Arc::new(scope::labelled(value, Source::Namespace(namespace.to_owned())))),
             claims: self.claims.get(namespace).cloned().unwrap_or_default(),
             ..NamespaceScope::default()
@@ -193,7 +202,9 @@ impl Index {
             scope.stores.push(StoreScope {
                 data: Arc::new(self.data_of_store(name)),
                 workloads: workloads.map(scope::selector),
+                pods_by: workloads.cloned(),
                 claims: claims.selector.as_ref().map(scope::selector),
+                claims_by: claims.selector.clone(),
                 claim_names: claims.names.unwrap_or_default().into_iter().collect(),
                 resources: spec
                     .resources

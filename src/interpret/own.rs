@@ -65,6 +65,11 @@ impl OwnKind {
         (Self::TransferMechanism, "TransferMechanism", "transfermechanisms"),
     ];
 
+    /// Whether its objects stand in namespaces.
+    pub fn is_namespaced(self) -> bool {
+        matches!(self, Self::DataFlow | Self::DataStore)
+    }
+
     /// The kind of this name.
     pub fn named(kind: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, name, _)| *name == kind).map(|(own, _, _)| *own)

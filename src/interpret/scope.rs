@@ -25,6 +25,8 @@ pub type Labels = BTreeMap<String, String>;
 pub struct NamespaceScope {
     /// Its name.
     pub name: String,
+    /// The value of its origin label.
+    pub origin: Option<String>,
     /// Data that its origin label declares.
     pub label: Option<Arc<Data>>,
     /// Its stores, by name.
@@ -48,8 +50,12 @@ pub struct StoreScope {
     pub data: Arc<Data>,
     /// Its pods.
     pub workloads: Option<Selector>,
+    /// The same as it was declared.
+    pub pods_by: Option<LabelSelector>,
     /// Its claims.
     pub claims: Option<Selector>,
+    /// The same as it was declared.
+    pub claims_by: Option<LabelSelector>,
     /// Its claims by name.
     pub claim_names: BTreeSet<String>,
     /// Other objects that hold its data: group, kind, name.

@@ -1,6 +1,6 @@
 //! The world at one moment, as admission, audit and the command line read it. Immutable; made by the index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ pub struct World {
     pub attributes: Arc<BTreeMap<String, Option<Places>>>,
     /// Where volumes lie, by name.
     pub volumes: Arc<BTreeMap<String, Places>>,
+    /// Names of volumes that no claim holds.
+    pub free_volumes: Arc<BTreeSet<String>>,
     /// What teaches resource types.
     pub interpreters: Arc<Interpreters>,
     /// Objects of those types.

@@ -153,7 +153,7 @@ pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<S
 }
 
 /// Parts of names of variables that say where something is.
-const TELLING: [&str; 16] = [
+pub const TELLING: [&str; 16] = [
     "REGION",
     "ENDPOINT",
     "URL",
@@ -172,7 +172,7 @@ const TELLING: [&str; 16] = [
     "LOCATION",
 ];
 /// Endings of names of variables that are secrets themselves.
-const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
+pub const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
 
 /// Whether a variable or argument may say where data goes. What is left out is never held, and so never shown.
 pub fn may_tell(name: &str, value: &str) -> bool {

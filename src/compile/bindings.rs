@@ -1,0 +1,54 @@
+//! Bindings: a pod is bound only to a node that is known to be inside, whoever binds it: the scheduler, one of somebody's own,
+//! or a person with a request written by hand.
+
+use serde_json::json;
+
+use super::cel;
+use super::{Left, Plan, Scope, rules};
+use crate::engine::node::{REGION_LABEL, ZONE_LABEL};
+
+/// Name of these policies, before what tells them apart.
+pub const NAME: &str = "domicile-bindings";
+
+/// Adds the policy of a scope. A binding does not show the labels of its pod, so that only whole namespaces can be judged.
+pub fn add(plan: &mut Plan, scope: &Scope) {
+    let Some(first) = scope.process.first().filter(|_| scope.label.is_some()) else { return };
+    if first.nodes.is_empty() && !first.values.values().all(std::collections::BTreeSet::is_empty) {
+        let what = format!("bindings with {}: there is no node inside, or too many to list", scope.data.via);
+        plan.left.push(Left { policies: first.policies.clone(), what });
+    }
+    // The API server copies region and zone from the node; any other label would replace one of the pod's.
+    let topology = cel::list([&REGION_LABEL.to_owned(), &ZONE_LABEL.to_owned()]);
+    plan.validate(
+        format!("{NAME}.{}", scope.id),
+        json!({
+            "matchConstraints": {
+                "resourceRules": rules(&["pods/binding", "bindings"], &["CREATE"]), "matchPolicy": "Equivalent",
+                "namespaceSelector": scope.namespaces, "objectSelector": {},
+            },
+            "variables": [{"name": "nodes", "expression": cel::set(&first.nodes)}],
+            "validations": [
+                {
+                    "expression": "request.resource.resource != 'bindings'", "reason": "Forbidden",
+                    "message": "[RES-PLACE] legacy bindings are not proven to lead inside. To fix: create pods/binding",
+                },
+                {
+                    "expression": "object.target.name in variables.nodes", "reason": "Forbidden",
+                    "messageExpression": format!(
+                        "'[RES-PLACE] target: node ' + object.target.name + ' is not known to be where {} may be \
+                         processed. To fix: bind to a node that is'",
+                        scope.data.origins
+                    ),
+                },
+                {
+                    "expression": format!(
+                        "!has(object.metadata.labels) || object.metadata.labels.all(key, key in {topology})"
+                    ),
+                    "reason": "Forbidden",
+                    "message": "[RES-SCOPE] metadata.labels: a binding would replace labels of the pod, and with them \
+                                its scope. To fix: leave them out",
+                },
+            ],
+        }),
+    );
+}

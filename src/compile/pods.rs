@@ -1,0 +1,236 @@
+//! Pods: refused unless their constraints lead inside by themselves, pinned where they say nothing about places.
+//!
+//! "By themselves" is meant literally: a node selector or every required term names a label of which each value is known to
+//! lead inside. Whatever leads inside in another way (two terms that only together do, a zone in which there is no node yet)
+//! is pinned as well by the webhook, so that the API server can see it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::cel::{self, BOUND, EMPTY_TERM, TERMS};
+use super::{Inputs, Left, Plan, Scope, labelled, rules, sentence};
+use crate::engine::rewrite::Pin;
+use crate::interpret::objects::decode::{SECRET, TELLING};
+use crate::interpret::world::World;
+
+/// Name of the policies that refuse, before what tells them apart.
+pub const VALIDATE: &str = "domicile-pods";
+/// Name of the policies that pin.
+pub const PIN: &str = "domicile-pin";
+/// Pods with more terms than these are left to the webhook: each costs an expression of its own.
+const MOST_TERMS: usize = 8;
+/// Stands for the names of nodes among the keys of labels; no label can be called so.
+const NODES: &str = "@nodes";
+
+/// Adds the policies of a scope.
+pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
+    let Some(first) = scope.process.first().filter(|_| scope.pods) else {
+        if scope.pods {
+            plan.left.push(Left {
+                policies: Vec::new(),
+                what: format!("pods with {}: nothing is enforced all the time", scope.data.via),
+            });
+        }
+        return;
+    };
+    let spans = scope.process.0.iter().map(|span| {
+        let mut values = span.values.clone();
+        values.insert(NODES.to_owned(), span.nodes.clone());
+        (span.until, cel::sets(&values))
+    });
+    let allowed = cel::by_time(&spans.collect::<Vec<_>>(), "{}");
+    let message = format!(
+        "[RES-PLACE] spec.affinity.nodeAffinity: {}. To fix: choose nodes there by a node selector or by every required \
+         node affinity term, by country, region, zone or name",
+        sentence(world, scope, first, "processed", scope.now)
+    );
+    plan.validate(
+        format!("{VALIDATE}.{}", scope.id),
+        json!({
+            "matchConstraints": {
+                "resourceRules": rules(&["pods"], &["CREATE"]), "matchPolicy": "Equivalent",
+                "namespaceSelector": scope.namespaces, "objectSelector": scope.objects,
+            },
+            "variables": [
+                {"name": "allowed", "expression": allowed},
+                {"name": "terms", "expression": TERMS},
+            ],
+            "validations": [{"expression": inside(), "message": message, "reason": "Forbidden"}],
+        }),
+    );
+    let pinned = scope.label.as_ref().zip(scope.exact_pin(world));
+    if let Some((value, pin)) = pinned.filter(|_| inputs.mutating) {
+        let apart: BTreeSet<String> = scope.apart.union(&inputs.exempt).cloned().collect();
+        let keys: Vec<&String> = first.values.keys().collect();
+        plan.mutate(format!("{PIN}.{}", scope.id), pinning(value, &apart, &pin, &keys));
+    }
+}
+
+/// Whether the constraints of a pod name only what is allowed.
+fn inside() -> String {
+    let known = |key: &str, value: &str| format!("{key} in variables.allowed && {value} in variables.allowed[{key}]");
+    let every = |key: &str, values: &str| {
+        format!("{key} in variables.allowed && {values}.all(value, value in variables.allowed[{key}])")
+    };
+    let nodes = cel::text(NODES);
+    let selector = format!(
+        "(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, {}))",
+        known("key", "object.spec.nodeSelector[key]")
+    );
+    let expression = format!(
+        "(has(term.matchExpressions) && term.matchExpressions.exists(one, one.operator == 'In' && {}))",
+        every("one.key", "one.values")
+    );
+    let field = format!(
+        "(has(term.matchFields) && term.matchFields.exists(one, one.key == 'metadata.name' && one.operator == 'In' && {}))",
+        every(&nodes, "one.values")
+    );
+    format!(
+        "{BOUND} ? ({}) : ({selector} || (size(variables.terms) > 0 && \
+         variables.terms.all(term, {EMPTY_TERM} || {expression} || {field})))",
+        known(&nodes, "object.spec.nodeName")
+    )
+}
+
+/// The policy that pins pods which say nothing about places.
+fn pinning(value: &str, apart: &BTreeSet<String>, pin: &Pin, keys: &[&String]) -> Value {
+    let mut conditions: Vec<Value> = silent(keys, pin)
+        .into_iter()
+        .map(|(name, expression)| json!({"name": name, "expression": expression}))
+        .collect();
+    // A policy that has nothing to change still makes the API server encode the object anew.
+    let unpinned = format!("size({TERMS}) == 0 || {TERMS}.exists(term, !{EMPTY_TERM} && !{})", is_pinned(pin));
+    conditions.push(json!({"name": "is-not-pinned-yet", "expression": unpinned}));
+    json!({
+        "matchConstraints": {
+            "resourceRules": rules(&["pods"], &["CREATE"]), "matchPolicy": "Equivalent",
+            "namespaceSelector": labelled(value, apart), "objectSelector": {},
+        },
+        "matchConditions": conditions,
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch(pin)}}],
+    })
+}
+
+/// Whether a term carries the pin.
+fn is_pinned(pin: &Pin) -> String {
+    format!(
+        "(has(term.matchExpressions) && term.matchExpressions.exists(one, one.key == {} && one.operator == 'In' && \
+         one.values == {}))",
+        cel::text(pin.key),
+        cel::list(&pin.values)
+    )
+}
+
+/// The patch that adds a pin wherever it is missing. Values are maps of no type: typed ones in lists make API servers panic.
+fn patch(pin: &Pin) -> String {
+    const NODE: &str = "/spec/affinity/nodeAffinity";
+    const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+    let requirement = format!(
+        "{{\"key\": dyn({}), \"operator\": dyn(\"In\"), \"values\": dyn({})}}",
+        cel::text(pin.key),
+        cel::list(&pin.values)
+    );
+    let required = format!("{{\"nodeSelectorTerms\": dyn([{{\"matchExpressions\": dyn([{requirement}])}}])}}");
+    let node = format!("{{\"{REQUIRED}\": dyn({required})}}");
+    let affinity = format!("{{\"nodeAffinity\": dyn({node})}}");
+    let add = |path: &str, value: &str| format!("[JSONPatch{{op: \"add\", path: \"{path}\", value: dyn({value})}}]");
+    let each: Vec<String> = (0..MOST_TERMS)
+        .map(|at| {
+            let term = format!("{TERMS}[{at}]");
+            let path = format!("{NODE}/{REQUIRED}/nodeSelectorTerms/{at}/matchExpressions");
+            let wanted = format!("[{term}].exists(term, !{EMPTY_TERM} && !{})", is_pinned(pin));
+            let (append, make) = (add(&format!("{path}/-"), &requirement), add(&path, &format!("[{requirement}]")));
+            format!("(size({TERMS}) > {at} && {wanted} ? (has({term}.matchExpressions) ? {append} : {make}) : [])")
+        })
+        .collect();
+    format!(
+        "!has(object.spec.affinity) ? {} : (!has(object.spec.affinity.nodeAffinity) ? {} : \
+         (!has(object.spec.affinity.nodeAffinity.{REQUIRED}) ? {} : {}))",
+        add("/spec/affinity", &affinity),
+        add(NODE, &node),
+        add(&format!("{NODE}/{REQUIRED}"), &required),
+        each.join(" + ")
+    )
+}
+
+/// Conditions under which all that there is to decide about a pod is where it may run, and it says nothing about that
+/// beyond the pin: nobody else's data, no storage, nothing that it is told about where to send data.
+pub fn silent(keys: &[&String], pin: &Pin) -> Vec<(&'static str, String)> {
+    let mut conditions = silent_about_data("object");
+    conditions.push(("says-nothing-about-places", silent_about_places(keys, pin)));
+    conditions
+}
+
+/// Whether a pod's constraints name no place beyond the pin.
+fn silent_about_places(keys: &[&String], pin: &Pin) -> String {
+    let keys = cel::set(keys.iter().copied());
+    format!(
+        "!{BOUND} && (!has(object.spec.nodeSelector) || object.spec.nodeSelector.all(key, !(key in {keys}))) && \
+         size({TERMS}) <= {MOST_TERMS} && {TERMS}.all(term, (!has(term.matchFields) || size(term.matchFields) == 0) && \
+         (!has(term.matchExpressions) || term.matchExpressions.all(one, !(one.key in {keys}) || \
+         (one.key == {} && one.operator == 'In' && one.values == {}))))",
+        cel::text(pin.key),
+        cel::list(&pin.values)
+    )
+}
+
+/// Conditions under which a pod touches nobody's data beyond that of its namespace, keeps none, and is not told where to
+/// send any. They hold only for pods of which the decision would keep nothing either: whatever may tell it something, by the
+/// same tests as when a pod is read, is left to the webhook.
+pub fn silent_about_data(object: &str) -> Vec<(&'static str, String)> {
+    // A scratch space of the node, the account's token, and what the pod is told about itself.
+    let volume = "has(volume.emptyDir) || has(volume.downwardAPI) || has(volume.hostPath) || has(volume.secret) || \
+                  has(volume.image) || (has(volume.projected) && volume.projected.sources.all(source, \
+                  !has(source.configMap) || source.configMap.name == 'kube-root-ca.crt'))";
+    let telling = alternatives(&TELLING);
+    let secret = alternatives(&SECRET);
+    // Three labels with two that have letters may be a host; fewer dots are not worth telling apart here.
+    let plain = |value: &str| {
+        format!("!{value}.contains('://') && !{value}.contains('arn:') && !{value}.matches('\\\\.[^.]*\\\\.')")
+    };
+    let variable = format!(
+        "(!has(one.valueFrom) || !has(one.valueFrom.configMapKeyRef)) && (!has(one.value) || one.value == '' || \
+         ({} && (one.name.matches('(?i)({secret})$') || (!one.name.matches('(?i)({telling})') && \
+         !(one.value.matches('[=\\\\s:]') && one.value.matches('(?i)({telling})'))))))",
+        plain("one.value")
+    );
+    let word = format!("!one.contains('.') && {} && !one.matches('(?i)({telling})')", plain("one"));
+    let words = |field: &str| format!("(!has(each.{field}) || each.{field}.all(one, {word}))");
+    let probe = |field: &str| {
+        format!(
+            "(!has(each.{field}) || (!has(each.{field}.exec) && (!has(each.{field}.httpGet) || \
+             !has(each.{field}.httpGet.host) || each.{field}.httpGet.host == '')))"
+        )
+    };
+    let container = cel::all(&[
+        format!("(!has(each.env) || each.env.all(one, {variable}))"),
+        "(!has(each.envFrom) || each.envFrom.all(one, !has(one.configMapRef)))".to_owned(),
+        words("command"),
+        words("args"),
+        "!has(each.lifecycle)".to_owned(),
+        probe("livenessProbe"),
+        probe("readinessProbe"),
+        probe("startupProbe"),
+    ]);
+    let containers =
+        |field: &str| format!("(!has({object}.spec.{field}) || {object}.spec.{field}.all(each, {container}))");
+    vec![
+        ("carries-no-label-of-its-own", cel::no_own_label(object)),
+        ("keeps-nothing", format!("!has({object}.spec.volumes) || {object}.spec.volumes.all(volume, {volume})")),
+        (
+            "is-told-nothing",
+            cel::all(&[
+                format!("(!has({object}.spec.hostAliases) || size({object}.spec.hostAliases) == 0)"),
+                containers("containers"),
+                containers("initContainers"),
+                containers("ephemeralContainers"),
+            ]),
+        ),
+    ]
+}
+
+/// Alternatives of a regular expression. The words are letters and underscores, and need no escape.
+fn alternatives(words: &[&str]) -> String {
+    words.join("|")
+}

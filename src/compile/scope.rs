@@ -1,0 +1,281 @@
+//! Where a set of policies applies: the namespaces of one origin label, the objects that carry one, or what a store selects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::Selector;
+use serde_json::{Value, json};
+
+use super::{Group, Inputs, Kind, NAMESPACE_NAME, Plan, labelled, pods};
+use crate::api::v1alpha1::ORIGIN_LABEL;
+use crate::engine::compile::{Allowance, allowances};
+use crate::engine::country::CountrySet;
+use crate::engine::data::{Data, Source};
+use crate::engine::facts::Act;
+use crate::engine::rewrite;
+use crate::interpret::scope::NamespaceScope;
+use crate::interpret::world::World;
+
+/// Longest list of nodes or host names that is written into a policy.
+const MOST_NODES: usize = 1000;
+/// Spans of time that are written ahead: now, and what follows at the next instant of the law and the one after it.
+const SPANS: usize = 3;
+
+/// Where policies apply, whose data is there, and what is allowed.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// What names end with that belong to it.
+    pub id: String,
+    /// Which namespaces.
+    pub namespaces: Value,
+    /// Which objects in them.
+    pub objects: Value,
+    /// The value of the namespaces' origin label; none where objects are chosen otherwise.
+    pub label: Option<String>,
+    /// Namespaces of that label in which more is to be judged than the label says.
+    pub apart: BTreeSet<String>,
+    /// Whose data is there.
+    pub data: Arc<Data>,
+    /// Whether pods are chosen.
+    pub pods: bool,
+    /// Whether claims are chosen.
+    pub claims: bool,
+    /// Where it may be processed.
+    pub process: Spans,
+    /// Where it may rest.
+    pub store: Spans,
+    /// When the plan is made.
+    pub now: Timestamp,
+}
+
+/// What is allowed from now on; empty where nothing is enforced or everything is allowed, so that nothing is compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Spans(pub Vec<Span>);
+
+/// What is allowed until an instant.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The first instant at which it is allowed no more; none: it is allowed until something is changed.
+    pub until: Option<Timestamp>,
+    /// Where.
+    pub countries: CountrySet,
+    /// Values of node labels that lead there, by key.
+    pub values: BTreeMap<String, BTreeSet<String>>,
+    /// Nodes that are there.
+    pub nodes: BTreeSet<String>,
+    /// The policies that say so.
+    pub policies: Vec<String>,
+    /// What else they say.
+    pub allowance: Allowance,
+}
+
+impl Spans {
+    fn of(world: &World, act: Act, data: &Arc<Data>, now: Timestamp) -> Self {
+        let data = std::slice::from_ref(data);
+        let spans = allowances(act, data, &world.lawbook, &world.policies, now, SPANS);
+        // Where nothing is enforced at some time there is nothing to refuse then; the webhook knows when.
+        let limited = |one: &Allowance| one.enforced.is_some_and(|countries| !countries.is_full());
+        if !spans.iter().all(limited) {
+            return Self::default();
+        }
+        Self(spans.into_iter().map(|allowance| Span::of(world, allowance)).collect())
+    }
+
+    /// What is allowed now.
+    pub fn first(&self) -> Option<&Span> {
+        self.0.first()
+    }
+}
+
+impl Span {
+    fn of(world: &World, allowance: Allowance) -> Self {
+        let countries = allowance.enforced.unwrap_or(CountrySet::EMPTY);
+        let mut values = world.nodes.values_within(&countries, &world.gazetteer);
+        // A list that is too long is left out: who names a host or node then has to name a country as well.
+        for values in values.values_mut().filter(|values| values.len() > MOST_NODES) {
+            values.clear();
+        }
+        let mut nodes: BTreeSet<String> = world.nodes.nodes_within(&countries).cloned().collect();
+        if nodes.len() > MOST_NODES {
+            nodes.clear();
+        }
+        Self { until: allowance.until, countries, values, nodes, policies: allowance.policies.clone(), allowance }
+    }
+}
+
+/// Every scope: labels first, since they are few and mean whole namespaces.
+pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
+    let mut values: BTreeMap<&str, Vec<&NamespaceScope>> = BTreeMap::new();
+    let judged = |name: &String| !inputs.exempt.contains(name);
+    let namespaces = || world.namespaces.iter().filter(|(name, _)| judged(name)).map(|(_, scope)| &**scope);
+    for namespace in namespaces() {
+        if let Some(value) = &namespace.origin {
+            values.entry(value).or_default().push(namespace);
+        }
+    }
+    let mut scopes: Vec<Scope> = Vec::new();
+    for (value, namespaces) in values {
+        let of_namespaces = of_label(world, inputs, value, &namespaces, now);
+        // Objects elsewhere may carry the same label themselves.
+        scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value)));
+        scopes.extend(of_namespaces);
+    }
+    for namespace in namespaces() {
+        scopes.extend(of_stores(world, namespace, now));
+    }
+    scopes
+}
+
+fn of_label(
+    world: &World,
+    inputs: &Inputs,
+    value: &str,
+    namespaces: &[&NamespaceScope],
+    now: Timestamp,
+) -> Option<Scope> {
+    let label = namespaces.first()?.label.as_ref()?;
+    let data = Arc::new(Data { via: Source::Namespace(format!("*, {ORIGIN_LABEL}={value}")), ..Data::clone(label) });
+    let process = Spans::of(world, Act::Process, &data, now);
+    let store = Spans::of(world, Act::Store, &data, now);
+    let more = |namespace: &&&NamespaceScope| adds_to(world, namespace, &data, now);
+    let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
+    Some(Scope {
+        id: identifier(value),
+        namespaces: labelled(value, &inputs.exempt),
+        objects: json!({}),
+        label: Some(value.to_owned()),
+        apart,
+        data,
+        pods: true,
+        claims: true,
+        process,
+        store,
+        now,
+    })
+}
+
+/// The same for objects that carry the label themselves, wherever they are.
+fn of_objects(scope: &Scope, inputs: &Inputs, value: &str) -> Scope {
+    let elsewhere = json!({"key": NAMESPACE_NAME, "operator": "NotIn", "values": inputs.exempt});
+    Scope {
+        id: format!("object.{}", scope.id),
+        namespaces: json!({"matchExpressions": [elsewhere]}),
+        objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]}),
+        label: None,
+        apart: BTreeSet::new(),
+        data: Arc::new(Data { via: Source::Label, ..Data::clone(&scope.data) }),
+        ..scope.clone()
+    }
+}
+
+/// Whether stores or flows of a namespace ask more of its pods and claims than its label does, now or when the law changes
+/// next.
+fn adds_to(world: &World, namespace: &NamespaceScope, label: &Arc<Data>, now: Timestamp) -> bool {
+    if namespace.flows.iter().any(|flow| flow.workloads.is_some()) {
+        return true;
+    }
+    namespace.stores.iter().any(|store| {
+        [Act::Process, Act::Store].into_iter().any(|act| {
+            let of = |data: &[Arc<Data>]| allowances(act, data, &world.lawbook, &world.policies, now, SPANS);
+            of(&[label.clone(), store.data.clone()]) != of(std::slice::from_ref(label))
+        })
+    })
+}
+
+/// What the stores of a namespace select by labels, beyond what its own label says already.
+fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<Scope> {
+    let by_name = json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace.name]}]});
+    let mut scopes = Vec::new();
+    for store in &namespace.stores {
+        let Source::Store(_, name) = &store.data.via else { continue };
+        let bound = namespace.label.as_ref().is_some_and(|label| label.rules(&store.data, true));
+        if bound {
+            continue;
+        }
+        let (process, rest) =
+            (Spans::of(world, Act::Process, &store.data, now), Spans::of(world, Act::Store, &store.data, now));
+        let scope = |suffix: &str, objects: &Value, pods: bool| Scope {
+            id: identifier(&format!("{}.{name}{suffix}", namespace.name)),
+            namespaces: by_name.clone(),
+            objects: objects.clone(),
+            label: None,
+            apart: BTreeSet::new(),
+            data: store.data.clone(),
+            pods,
+            claims: !pods,
+            process: process.clone(),
+            store: rest.clone(),
+            now,
+        };
+        scopes.extend(store.pods_by.as_ref().map(|selector| scope("", &selected(selector), true)));
+        scopes.extend(store.claims_by.as_ref().map(|selector| scope(".claims", &selected(selector), false)));
+    }
+    scopes
+}
+
+/// A selector as the API server takes it. One that cannot be read selects everything, here as everywhere.
+fn selected(selector: &LabelSelector) -> Value {
+    let readable = Selector::try_from(selector.clone()).is_ok();
+    serde_json::to_value(selector).ok().filter(|_| readable).unwrap_or_else(|| json!({}))
+}
+
+/// A part of an object's name: lower case, and short enough; what does not fit is told apart by a number made of it.
+fn identifier(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut plain: String = text
+        .chars()
+        .map(|one| if one.is_ascii_alphanumeric() || one == '.' { one.to_ascii_lowercase() } else { '-' })
+        .take(LONGEST)
+        .collect();
+    let whole = text.chars().all(|one| one.is_ascii_alphanumeric() || "._-".contains(one)) && text.len() <= LONGEST;
+    let alike = text.contains('_') && text.contains('-')
+        || text.chars().any(|one| one.is_ascii_lowercase()) && text.chars().any(|one| one.is_ascii_uppercase());
+    if !whole || alike {
+        // FNV-1a: the same on every machine and in every release.
+        let number = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        plain.push_str(&format!("-{number:016x}"));
+    }
+    plain.trim_matches(['-', '.']).to_owned()
+}
+
+impl Scope {
+    /// The first instant at which what is compiled no longer covers the time ahead.
+    pub fn until(&self) -> Option<Timestamp> {
+        [&self.process, &self.store].into_iter().filter_map(|spans| spans.first()?.until).min()
+    }
+
+    /// What is decided completely for the namespaces of a label.
+    pub fn group(&self, world: &World, inputs: &Inputs, plan: &Plan) -> Option<Group> {
+        let value = self.label.clone()?;
+        let has = |kind: Kind, name: &str| plan.objects.contains_key(&(kind, format!("{name}.{}", self.id)));
+        let validates = |name: &str| has(Kind::ValidatingAdmissionPolicy, name);
+        let pin = self.exact_pin(world).filter(|_| validates(pods::VALIDATE));
+        let exact = |span: &&Span| !span.allowance.has_more_to_say && !span.allowance.storage_may_be_replaced;
+        Some(Group {
+            id: self.id.clone(),
+            value,
+            apart: self.apart.union(&inputs.exempt).cloned().collect(),
+            keys: self.process.first().map(|span| span.values.keys().cloned().collect()).unwrap_or_default(),
+            pins: pin.is_some() && has(Kind::MutatingAdmissionPolicy, pods::PIN),
+            pin,
+            claims: validates(super::claims::NAME) && self.store.first().filter(exact).is_some(),
+            bindings: validates(super::bindings::NAME),
+        })
+    }
+
+    /// How pods are pinned that say nothing about places, where that is all there is to decide about them.
+    pub fn exact_pin(&self, world: &World) -> Option<rewrite::Pin> {
+        let now = self.process.first()?;
+        let Allowance { has_more_to_say, pods_may_be_pinned, pin_by, .. } = now.allowance;
+        if has_more_to_say || !pods_may_be_pinned || now.countries.is_empty() {
+            return None;
+        }
+        let pin = rewrite::pin(&now.countries, pin_by, &world.nodes);
+        let literal = now.values.get(pin.key).is_some_and(|known| pin.values.iter().all(|one| known.contains(one)));
+        (literal && !pin.values.is_empty()).then_some(pin)
+    }
+}
