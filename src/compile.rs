@@ -23,9 +23,9 @@
 
 mod bindings;
 pub mod cel;
-mod claims;
+pub mod claims;
 mod guards;
-mod pods;
+pub mod pods;
 mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};

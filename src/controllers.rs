@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod events;
 mod law_events;
 pub mod nodes;
+pub mod policies;
 pub mod run;
 pub mod status;
 pub mod types;

@@ -221,6 +221,19 @@ impl Limits {
     }
 }
 
+/// Where the enforcing policies let pods with this data run, and by which label they want them pinned; none where nothing is
+/// enforced, or a policy does not let pods be pinned.
+pub fn pinned_to(
+    placement: &Placement,
+    lawbook: &Lawbook,
+    policies: &Policies,
+    now: Timestamp,
+) -> Option<(CountrySet, PinBy)> {
+    let law = policies.law(lawbook, now);
+    let limits = Limits::of(placement.act, &placement.data, policies, &law);
+    (limits.any_enforces && limits.pods_may_be_pinned).then_some((limits.enforced, limits.pin_by))
+}
+
 /// Judges one placement; none where no rule could find anything. Most placements are right, or are made right, and for
 /// those it is not worth telling the policies apart.
 fn judge<'a>(

@@ -274,6 +274,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     let Some(old) = old else {
         let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        pod::say_literally(world, &pod.spec, &facts, &mut verdict, now);
         let warnings = leave_to_claims(&mut verdict, &facts);
         let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, pin));
         return Judgement { patch, warnings, ..Judgement::new(verdict) }.with_sources(&facts);

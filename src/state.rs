@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use crate::compile::{Group, Left};
 use crate::controllers::events::{Admission, Draft, Message};
 use crate::controllers::types::Served;
 use crate::index::{Index, Object};
@@ -26,6 +27,9 @@ pub struct Shared {
     types_known: AtomicBool,
     served: ArcSwap<BTreeSet<Served>>,
     enforced: ArcSwap<BTreeSet<String>>,
+    compiled: ArcSwap<Vec<Group>>,
+    registered: watch::Sender<Vec<Group>>,
+    left: ArcSwap<Vec<Left>>,
     clock: Clock,
     /// Counters.
     pub metrics: Metrics,
@@ -76,6 +80,9 @@ impl Shared {
             types_known: AtomicBool::new(false),
             served: ArcSwap::default(),
             enforced: ArcSwap::default(),
+            compiled: ArcSwap::default(),
+            registered: watch::Sender::default(),
+            left: ArcSwap::default(),
             clock,
             metrics: Metrics::default(),
         };
@@ -180,6 +187,42 @@ impl Shared {
     /// Namespaces for which the API server asks us, beyond those with an origin label.
     pub fn enforced(&self) -> Arc<BTreeSet<String>> {
         self.enforced.load_full()
+    }
+
+    /// What generated policies that are in force decide completely, so that the API server need not ask us.
+    pub fn compiled(&self) -> Arc<Vec<Group>> {
+        self.compiled.load_full()
+    }
+
+    /// Notes what generated policies decide; they must be in force.
+    pub fn set_compiled(&self, groups: Vec<Group>) {
+        if **self.compiled.load() != groups {
+            self.compiled.store(Arc::new(groups));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+    }
+
+    /// What the API server was last told not to ask us about.
+    pub fn registered(&self) -> watch::Receiver<Vec<Group>> {
+        self.registered.subscribe()
+    }
+
+    /// Notes what the API server was told.
+    pub fn set_registered(&self, groups: Vec<Group>) {
+        self.registered.send_replace(groups);
+    }
+
+    /// What generated policies leave to the webhooks.
+    pub fn left(&self) -> Arc<Vec<Left>> {
+        self.left.load_full()
+    }
+
+    /// Notes what they leave.
+    pub fn set_left(&self, left: Vec<Left>) {
+        if **self.left.load() != left {
+            self.left.store(Arc::new(left));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
     }
 
     /// Notes for which namespaces the API server asks us.

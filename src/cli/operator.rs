@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Seconds for which the evidence of a node's country must be gone or disputed before its label is taken away
     #[arg(long, env = "DOMICILE_LABEL_GRACE_SECONDS", default_value_t = 30)]
     label_grace_seconds: u64,
+    /// Guard the labels, kinds and configurations that decide what is protected by generated policies
+    #[arg(long, env = "DOMICILE_GUARDS", action = clap::ArgAction::Set, default_value_t = true)]
+    guards: bool,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -44,6 +47,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         health_listen,
         namespace,
         label_grace_seconds,
+        guards,
         log_format,
         log,
     } = arguments;
@@ -57,6 +61,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         address,
         health_listen,
         namespace,
+        guards,
         label_grace: Duration::from_secs(label_grace_seconds),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;

@@ -19,17 +19,21 @@ use super::FIELD_MANAGER;
 use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
+use crate::compile::{self, cel};
 use crate::engine::policy::RewriteStorage;
 use crate::interpret::objects::SELECTED_NODE;
 use crate::interpret::own::OwnKind;
 use crate::interpret::storage::StorageKind;
 use crate::interpret::workload;
 use crate::state::Shared;
+use crate::webhook::admit::Phase;
 
 /// Name of both configurations.
 pub const NAME: &str = crate::compile::CONFIGURATIONS;
 /// System namespaces are never judged: nothing there may depend on the operator.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+/// Name of the entries for pods and claims.
+const PLACEMENTS: &str = "placements";
 /// The API server gives up on a review after this many seconds.
 const TIMEOUT_SECONDS: i32 = 3;
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -63,6 +67,10 @@ pub struct Inputs {
     pub served: BTreeSet<Served>,
     /// Whether some policy wants fields of cloud resources replaced.
     pub rewrites_storage: bool,
+    /// Whether generated policies guard labels, kinds and configurations.
+    pub guards: bool,
+    /// Origin labels for whose namespaces generated policies decide some requests completely.
+    pub compiled: Vec<compile::Group>,
 }
 
 impl Inputs {
@@ -92,6 +100,7 @@ impl Inputs {
 }
 
 /// Which objects an entry is about, and what a dead operator means for them.
+#[derive(Clone)]
 struct Group {
     name: &'static str,
     rules: Value,
@@ -100,8 +109,11 @@ struct Group {
 }
 
 /// Where an entry applies.
+#[derive(Clone)]
 struct Selection {
     name: &'static str,
+    /// What tells entries of one name apart; empty where there is only one.
+    part: String,
     namespaces: Value,
     objects: Value,
 }
@@ -117,6 +129,7 @@ impl Group {
 fn labelled_objects() -> Selection {
     Selection {
         name: "cluster",
+        part: String::new(),
         namespaces: json!({}),
         objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "Exists"}]}),
     }
@@ -134,12 +147,14 @@ fn selections(inputs: &Inputs) -> Vec<Selection> {
     let mut selections = vec![
         Selection {
             name: "labelled",
+            part: String::new(),
             namespaces: json!({"matchExpressions": [labelled("Exists"), named("NotIn", &exempt)]}),
             objects: json!({}),
         },
         // Objects that say so themselves, wherever neither of the other two looks already.
         Selection {
             name: "object",
+            part: String::new(),
             namespaces: json!({"matchExpressions": [labelled("DoesNotExist"), named("NotIn", &apart)]}),
             objects: json!({"matchExpressions": [labelled("Exists")]}),
         },
@@ -147,11 +162,74 @@ fn selections(inputs: &Inputs) -> Vec<Selection> {
     if !protected.is_empty() {
         selections.push(Selection {
             name: "declared",
+            part: String::new(),
             namespaces: json!({"matchExpressions": [labelled("DoesNotExist"), named("In", &protected)]}),
             objects: json!({}),
         });
     }
     selections
+}
+
+/// A group in a selection, where generated policies decide some of its requests completely: there the API server asks only
+/// about the others, so that a dead operator stops nothing that could be decided without it.
+fn asked(inputs: &Inputs, phase: Phase, selection: &Selection, group: &Group) -> Vec<(Selection, Group)> {
+    if group.name != PLACEMENTS || selection.name != "labelled" || inputs.compiled.is_empty() {
+        return vec![(selection.clone(), group.clone())];
+    }
+    let exempt = inputs.exempt();
+    let of_label = |operator: &str, values: &BTreeSet<String>| json!({"key": ORIGIN_LABEL, "operator": operator, "values": values});
+    let values: BTreeSet<String> = inputs.compiled.iter().map(|one| one.value.clone()).collect();
+    let others = json!({"matchExpressions": [
+        {"key": ORIGIN_LABEL, "operator": "Exists"}, of_label("NotIn", &values), named("NotIn", &exempt),
+    ]});
+    let mut asked = vec![(Selection { namespaces: others, ..selection.clone() }, group.clone())];
+    let apart: BTreeSet<String> =
+        inputs.compiled.iter().flat_map(|one| one.apart.difference(&exempt)).cloned().collect();
+    if !apart.is_empty() {
+        let namespaces = json!({"matchExpressions": [of_label("In", &values), named("In", &apart)]});
+        asked.push((Selection { part: "-apart".to_owned(), namespaces, ..selection.clone() }, group.clone()));
+    }
+    for one in &inputs.compiled {
+        let without = one.apart.union(&exempt).cloned().collect();
+        let value = BTreeSet::from([one.value.clone()]);
+        let namespaces = json!({"matchExpressions": [of_label("In", &value), named("NotIn", &without)]});
+        let mut conditions = group.conditions.as_array().cloned().unwrap_or_default();
+        conditions.extend(
+            undecided(one, phase).map(|expression| json!({"name": "is-not-decided", "expression": expression})),
+        );
+        let selection = Selection { part: format!("-{}", one.id), namespaces, ..selection.clone() };
+        asked.push((selection, Group { conditions: conditions.into(), ..group.clone() }));
+    }
+    asked
+}
+
+/// Whether generated policies leave something about a request to us; none where they leave everything.
+fn undecided(group: &compile::Group, phase: Phase) -> Option<String> {
+    let all = |conditions: Vec<(&'static str, String)>| {
+        conditions.into_iter().map(|(_, expression)| format!("({expression})")).collect::<Vec<_>>().join(" && ")
+    };
+    let keys: Vec<&String> = group.keys.iter().collect();
+    let pods = group.pin.as_ref().and_then(|pin| match phase {
+        // What is not pinned by the API server is pinned by us.
+        Phase::Mutate => group.pins.then(|| all(compile::pods::silent(&keys, pin))),
+        Phase::Validate => Some(all(compile::pods::silent_about_data("object"))),
+    });
+    let pods = pods
+        .map(|silent| format!("(request.resource.resource == 'pods' && request.operation == 'CREATE' && {silent})"));
+    // Nothing but a label of its own could bring anything new into an existing pod's scope there.
+    let updates = group.pin.as_ref().map(|_| {
+        format!(
+            "(request.resource.resource == 'pods' && request.operation == 'UPDATE' && {} && {})",
+            cel::no_own_label("object"),
+            cel::no_own_label("oldObject")
+        )
+    });
+    let claims = group.claims.then(|| {
+        let silent = all(compile::claims::silent_about_data());
+        format!("(request.resource.resource == 'persistentvolumeclaims' && request.operation == 'CREATE' && {silent})")
+    });
+    let decided: Vec<String> = [pods, updates, claims].into_iter().flatten().collect();
+    (!decided.is_empty()).then(|| format!("!({})", decided.join(" || ")))
 }
 
 fn rule(group: &str, version: &str, resources: &[&str], operations: &[&str], scope: &str) -> Value {
@@ -237,7 +315,7 @@ fn validating_groups(inputs: &Inputs) -> Vec<Group> {
     };
     vec![
         Group {
-            name: "placements",
+            name: PLACEMENTS,
             rules: json!([
                 rule("", "v1", &["pods", "persistentvolumeclaims"], &both, "Namespaced"),
                 // Labels can be changed here as well, and with them the scope.
@@ -305,7 +383,7 @@ fn clones() -> Group {
 
 fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> Value {
     json!({
-        "name": format!("{}.{}.{GROUP}", group.name, selection.name),
+        "name": format!("{}.{}{}.{GROUP}", group.name, selection.name, selection.part),
         "admissionReviewVersions": ["v1"],
         "clientConfig": inputs.client(&format!("/{phase}/{}", selection.name)),
         "failurePolicy": group.failure_policy,
@@ -327,7 +405,7 @@ fn metadata() -> Value {
 /// The mutating configuration (no client).
 pub fn mutating(inputs: &Inputs) -> Value {
     let group = Group {
-        name: "placements",
+        name: PLACEMENTS,
         rules: json!([rule("", "v1", &["pods", "persistentvolumeclaims"], &["CREATE"], "Namespaced")]),
         failure_policy: "Fail",
         conditions: json!([]),
@@ -349,7 +427,8 @@ pub fn mutating(inputs: &Inputs) -> Value {
     let mut webhooks: Vec<Value> = Vec::new();
     for selection in selections(inputs) {
         for group in [&group, &interpreted(true)].into_iter().filter(|group| !group.is_empty()) {
-            webhooks.push(entry(inputs, "mutate", &selection, group));
+            let asked = asked(inputs, Phase::Mutate, &selection, group);
+            webhooks.extend(asked.iter().map(|(selection, group)| entry(inputs, "mutate", selection, group)));
         }
     }
     let clusterwide = interpreted(false);
@@ -372,7 +451,8 @@ pub fn validating(inputs: &Inputs) -> Value {
         .iter()
         .flat_map(|selection| {
             let asked = groups.iter().filter(|group| !group.is_empty());
-            asked.map(|group| entry(inputs, "validate", selection, group)).collect::<Vec<_>>()
+            let asked = asked.flat_map(|group| self::asked(inputs, Phase::Validate, selection, group));
+            asked.map(|(selection, group)| entry(inputs, "validate", &selection, &group)).collect::<Vec<_>>()
         })
         .collect();
     let clusterwide = Group {
@@ -385,7 +465,7 @@ pub fn validating(inputs: &Inputs) -> Value {
         webhooks.push(entry(inputs, "validate", &labelled_objects(), &clusterwide));
     }
     let plurals: Vec<&str> = OwnKind::ALL.iter().map(|(_, _, plural)| *plural).collect();
-    let anywhere = Selection { name: "own", namespaces: json!({}), objects: json!({}) };
+    let anywhere = Selection { name: "own", part: String::new(), namespaces: json!({}), objects: json!({}) };
     let own = Group {
         name: "resources",
         rules: json!([rule(GROUP, VERSION, &plurals, &["CREATE", "UPDATE"], "*")]),
@@ -396,6 +476,7 @@ pub fn validating(inputs: &Inputs) -> Value {
     webhooks.push(entry(inputs, "validate", &anywhere, &own));
     let labelled = Selection {
         name: "own",
+        part: String::new(),
         namespaces: json!({}),
         objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "Exists"}]}),
     };
@@ -409,7 +490,8 @@ pub fn validating(inputs: &Inputs) -> Value {
     webhooks.push(entry(inputs, "validate", &Selection { name: "object", ..labelled }, &storage()));
     // A claim may be filled from a namespace that is protected into one that is not.
     let exempt = named("NotIn", &inputs.exempt());
-    let elsewhere = Selection { name: "object", namespaces: json!({"matchExpressions": [exempt]}), objects: json!({}) };
+    let namespaces = json!({"matchExpressions": [exempt]});
+    let elsewhere = Selection { name: "object", part: String::new(), namespaces, objects: json!({}) };
     webhooks.push(entry(inputs, "validate", &elsewhere, &clones()));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -432,6 +514,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         if shared.synced() && shared.types_known() {
             inputs.protected = shared.index().protected();
             inputs.served.clone_from(&shared.served());
+            inputs.compiled.clone_from(&shared.compiled());
             inputs.rewrites_storage =
                 shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
             let due = repair <= tokio::time::Instant::now();
@@ -446,6 +529,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                             tracing::info!("ready");
                         }
                         if fresh {
+                            shared.set_registered(inputs.compiled.clone());
                             let exempt = inputs.exempt();
                             let effective = inputs.protected.difference(&exempt).cloned().collect();
                             tokio::time::sleep(TAKES_EFFECT).await;

@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration::{self, Address, Inputs};
-use super::{events, nodes, status, watch};
+use super::{events, nodes, policies, status, watch};
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -27,6 +27,8 @@ pub struct Options {
     pub health_listen: SocketAddr,
     /// Its own namespace.
     pub namespace: String,
+    /// Whether generated policies guard labels, kinds and configurations.
+    pub guards: bool,
     /// How long evidence for a node's country must be gone or disputed before its label is taken away.
     pub label_grace: Duration,
 }
@@ -61,6 +63,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         protected: std::collections::BTreeSet::new(),
         served: std::collections::BTreeSet::new(),
         rewrites_storage: false,
+        guards: options.guards,
+        compiled: Vec::new(),
     };
     let rustls = tls::config(identity)?;
     let handle = Handle::new();
@@ -81,6 +85,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             events::run(client.clone(), shared.clone(), messages),
             nodes::run(client.clone(), shared.clone(), options.label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
+            policies::run(client.clone(), shared.clone(), inputs.clone()),
             registered(client.clone(), shared.clone(), inputs.clone(), rustls, names),
         )
     };

@@ -318,6 +318,17 @@ impl NodeMap {
         values
     }
 
+    /// Whether `values_within` would list this value, wherever it leads.
+    pub fn lists(&self, key: &str, value: &str, gazetteer: &Gazetteer) -> bool {
+        match key {
+            COUNTRY_LABEL => true,
+            REGION_LABEL => self.by_region.contains_key(value) || self.candidates.iter().any(|(id, _)| id == value),
+            ZONE_LABEL => self.by_zone.contains_key(value),
+            HOSTNAME_LABEL => self.by_hostname.contains_key(value),
+            _ => gazetteer.label(key, value).is_some(),
+        }
+    }
+
     /// Names of the nodes that are proven to be in `allowed`.
     pub fn nodes_within<'a>(&'a self, allowed: &'a CountrySet) -> impl Iterator<Item = &'a String> {
         self.by_name.iter().filter(|(_, places)| places.within(allowed)).map(|(name, _)| name)

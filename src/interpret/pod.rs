@@ -3,21 +3,23 @@
 use json_patch::jsonptr::PointerBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Map, Value};
 
+use crate::engine;
 use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
 use crate::engine::facts::{Act, Facts, Flexibility, Placement, Stake};
 use crate::engine::place::Places;
 use crate::engine::policy::PinBy;
 use crate::engine::rewrite::{self, Pin};
-use crate::engine::verdict::{Change, Verdict};
+use crate::engine::verdict::{Action, Change, Rewrite, Verdict};
 
 use super::claim;
 use super::constraint;
 use super::inline;
-use super::objects::{PodSpec, PodTemplate};
+use super::objects::{NodeSelectorTerm, PodSpec, PodTemplate, Requirement};
 use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
@@ -65,28 +67,66 @@ impl<'a> PodView<'a> {
 }
 
 /// Where a pod's constraints let it run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
-    /// All constraints together.
-    pub places: Places,
-    /// For each required term, together with the node selector; none where nothing is required.
-    pub terms: Option<Vec<Places>>,
-}
-
-/// Where a pod may run.
-pub fn reach(world: &World, spec: &PodSpec) -> Reach {
+pub fn reach(world: &World, spec: &PodSpec) -> Places {
     if let Some(node) = spec.node_name.as_deref().filter(|name| !name.is_empty()) {
-        return Reach { places: world.nodes.node(node), terms: None };
+        return world.nodes.node(node);
     }
     let label = |key: &str, value: &str| world.nodes.labelled(key, value, &world.gazetteer);
     let node = |name: &str| world.nodes.node(name);
     let selected =
         spec.node_selector.iter().filter_map(|(key, value)| label(key, value)).fold(Places::anywhere(), Places::and);
-    let Some(required) = spec.required_terms() else { return Reach { places: selected, terms: None } };
-    let terms: Vec<Places> =
-        required.iter().map(|term| constraint::term(term, &label, &node).and(selected.clone())).collect();
-    let places = terms.iter().cloned().reduce(Places::or).unwrap_or_else(|| Places::known(CountrySet::EMPTY));
-    Reach { places, terms: Some(terms) }
+    let Some(required) = spec.required_terms() else { return selected };
+    let each = required.iter().map(|term| constraint::term(term, &label, &node).and(selected.clone()));
+    each.reduce(Places::or).unwrap_or_else(|| Places::known(CountrySet::EMPTY))
+}
+
+/// Whether the constraints of a pod name only what is known to lead into `countries`, each by itself: what the API server
+/// can see without us.
+pub fn leads_literally(world: &World, spec: &PodSpec, countries: &CountrySet) -> bool {
+    let leads = |key: &str, value: &str| leads_by(world, key, value, countries);
+    spec.node_name.as_deref().is_some_and(|name| !name.is_empty())
+        || spec.node_selector.iter().any(|(key, value)| leads(key, value))
+        || spec.required_terms().is_some_and(|terms| {
+            !terms.is_empty() && terms.iter().all(|term| term_leads_literally(world, term, countries))
+        })
+}
+
+fn leads_by(world: &World, key: &str, value: &str, countries: &CountrySet) -> bool {
+    world.nodes.lists(key, value, &world.gazetteer)
+        && world.nodes.labelled(key, value, &world.gazetteer).is_some_and(|places| places.within(countries))
+}
+
+/// The same for one term; one that matches no node leads nowhere.
+fn term_leads_literally(world: &World, term: &NodeSelectorTerm, countries: &CountrySet) -> bool {
+    let expressions = term.match_expressions.as_deref().unwrap_or_default();
+    let leads = |one: &Requirement| {
+        one.operator == "In" && one.values.iter().all(|value| leads_by(world, &one.key, value, countries))
+    };
+    let named = |one: &Requirement| {
+        one.key == "metadata.name"
+            && one.operator == "In"
+            && one.values.iter().all(|name| world.nodes.node(name).within(countries))
+    };
+    (expressions.is_empty() && term.match_fields.is_empty())
+        || expressions.iter().any(leads)
+        || term.match_fields.iter().any(named)
+}
+
+/// Pins a pod that may run only inside already, but says so in a way that the API server cannot see: two requirements that
+/// only together lead inside, a zone in which there is no node yet.
+pub fn say_literally(world: &World, spec: &PodSpec, facts: &Facts, verdict: &mut Verdict, now: Timestamp) {
+    let pins = verdict.rewrites.iter().any(|rewrite| matches!(rewrite.change, Change::PinNodes { .. }));
+    let Some(process) = facts.placements.first().filter(|_| verdict.action != Action::Refuse && !pins) else { return };
+    if process.flexibility != Flexibility::Nodes {
+        return;
+    }
+    let Some((enforced, by)) = engine::pinned_to(process, &world.lawbook, &world.policies, now) else { return };
+    let countries = process.places.countries.intersection(&enforced);
+    if countries.is_empty() || enforced.is_full() || leads_literally(world, spec, &enforced) {
+        return;
+    }
+    verdict.rewrites.push(Rewrite { placement: 0, change: Change::PinNodes { countries, by } });
+    verdict.action = Action::Rewrite;
 }
 
 /// What a pod does with whose data, and where.
@@ -101,7 +141,7 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
         return Facts::default();
     }
     let bound = pod.spec.node_name.as_deref().is_some_and(|name| !name.is_empty());
-    let places = reach(world, pod.spec).places;
+    let places = reach(world, pod.spec);
     let flexibility = || if bound || pinning == Pinning::Impossible { Flexibility::Fixed } else { Flexibility::Nodes };
     let constraint = |pod: PodView<'_>| {
         if bound {
@@ -221,11 +261,9 @@ pub fn patch(world: &World, spec: &PodSpec, pin: Pin) -> Vec<PatchOperation> {
     let Some(terms) = &node.required else {
         return vec![add(&["spec", "affinity", "nodeAffinity", REQUIRED], required(requirement))];
     };
-    let reach = reach(world, spec).terms.unwrap_or_default();
     let mut operations = Vec::new();
-    for (position, (term, places)) in terms.node_selector_terms.iter().zip(reach).enumerate() {
-        let empty = term.match_fields.is_empty() && term.match_expressions.as_ref().is_none_or(Vec::is_empty);
-        if empty || places.within(&countries) {
+    for (position, term) in terms.node_selector_terms.iter().enumerate() {
+        if term_leads_literally(world, term, &countries) {
             continue;
         }
         let position = position.to_string();

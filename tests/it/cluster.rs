@@ -1,6 +1,7 @@
 //! The operator against a real API server, scheduler and controllers.
 
 mod cases;
+mod compiled;
 mod dead;
 mod interpreted;
 mod law;

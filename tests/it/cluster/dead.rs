@@ -9,7 +9,7 @@ use crate::operator::Operator;
 use crate::plane::{OURS, Plane, alone, condition, machine, pod};
 use crate::poll::{PATIENCE, until, yes};
 
-fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
+pub fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
     let template = pod(namespace, name, &json!({"app": name}), json!({}));
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace},
@@ -21,7 +21,7 @@ fn deployment(namespace: &str, name: &str, replicas: u32) -> Value {
 }
 
 /// Waits until so many pods of a deployment run.
-fn running(plane: &Plane, namespace: &str, name: &str, count: usize) {
+pub fn running(plane: &Plane, namespace: &str, name: &str, count: usize) {
     until("the deployment has its pods", PATIENCE, || {
         let pods = plane.admin.list("v1", "Pod", namespace, &format!("labelSelector=app%3D{name}"));
         let live = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());

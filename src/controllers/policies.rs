@@ -1,0 +1,347 @@
+//! Keeps the generated admission policies as they should be.
+//!
+//! gather (client: what there is, by a watch) -> plan (no client: `compile`) -> apply (client). New and changed ones come
+//! first and take effect before the webhooks stop being asked about what they decide; what is no longer wanted goes only
+//! after the webhooks are asked again. Whatever somebody else changes is put back at once, and told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{GroupVersionKind, PartialObjectMeta};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt};
+use tokio::time::Instant;
+
+use super::clock;
+use super::configuration;
+use super::events::Draft;
+use super::watch::chain;
+use super::{FIELD_MANAGER, watch};
+use crate::compile::{self, API_VERSION, Generated, Group, Kind, MANAGED_BY, Plan};
+use crate::state::Shared;
+
+/// Kind and name of a generated object.
+type Key = (Kind, String);
+
+/// Which object there is, and which of its specifications: both change when somebody else had a hand in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Version {
+    uid: Option<String>,
+    generation: Option<i64>,
+}
+
+impl Version {
+    fn of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Self {
+        Self { uid: metadata.uid.clone(), generation: metadata.generation }
+    }
+}
+
+/// What is known of the generated objects in the cluster.
+#[derive(Debug, Default)]
+struct Seen {
+    /// As the watch shows them.
+    present: BTreeMap<Key, Version>,
+    /// As they were written, and what was written.
+    written: BTreeMap<Key, (Generated, Version)>,
+    /// Kinds of which the watch has shown the first list.
+    listed: BTreeSet<Kind>,
+}
+
+/// What has to be done so that the cluster matches a plan.
+#[derive(Debug, Default, PartialEq)]
+struct Steps {
+    /// Objects to write.
+    write: Vec<Generated>,
+    /// Those of them that somebody else has changed or removed.
+    repair: Vec<Key>,
+    /// Objects to remove, bindings before their policies.
+    remove: Vec<Key>,
+}
+
+/// What to do (no client).
+fn steps(seen: &Seen, plan: &Plan) -> Steps {
+    let mut steps = Steps::default();
+    for (key, wanted) in &plan.objects {
+        let present = seen.present.get(key);
+        match seen.written.get(key) {
+            Some((written, version)) if written == wanted => {
+                // The watch may be behind what was just written; it is never ahead of it by our own hand.
+                let touched =
+                    present.is_none_or(|present| present.uid != version.uid || present.generation > version.generation);
+                if touched {
+                    steps.repair.push(key.clone());
+                    steps.write.push(wanted.clone());
+                }
+            }
+            _ => steps.write.push(wanted.clone()),
+        }
+    }
+    let stale = seen.present.keys().filter(|key| !plan.objects.contains_key(*key));
+    steps.remove = stale.cloned().collect();
+    steps.remove.reverse();
+    steps
+}
+
+/// The groups that stay as they are until everything is written and in force.
+fn unaffected(before: &[Group], after: &[Group]) -> Vec<Group> {
+    before.iter().filter(|group| after.contains(group)).cloned().collect()
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (group, version) = API_VERSION.split_once('/').unwrap_or(("", API_VERSION));
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.name()), kind.plural())
+}
+
+/// Runs until dropped.
+pub async fn run(client: Client, shared: Arc<Shared>, inputs: configuration::Inputs) {
+    const RETRY: Duration = Duration::from_secs(1);
+    loop {
+        match started(&client, &shared, &inputs).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "failed to keep the generated policies, starting again");
+                // What is not known to be in force decides nothing.
+                shared.set_compiled(Vec::new());
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// The same, from a look at what the API server serves.
+async fn started(client: &Client, shared: &Shared, inputs: &configuration::Inputs) -> Result<(), kube::Error> {
+    // Nodes and classes come in bursts.
+    const GATHER: Duration = Duration::from_millis(300);
+    // API servers hear of a changed policy by a watch, and look at what they heard once a second.
+    const TAKES_EFFECT: Duration = Duration::from_millis(1500);
+    /// A new version of the API server may serve more.
+    const LOOK_AGAIN: Duration = Duration::from_secs(300);
+    let served = client.list_api_group_resources(API_VERSION).await?;
+    let serves = |kind: Kind| served.resources.iter().any(|one| one.name == kind.plural());
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| serves(*kind)).collect();
+    let wanted = compile::Inputs {
+        exempt: inputs.exempt(),
+        mutating: Kind::ALL.into_iter().filter(|kind| kind.mutates()).all(serves),
+        operator: vec![user_name(client).await?],
+        guards: inputs.guards,
+    };
+    let mut seen = Seen::default();
+    let mut watches = pin!(futures::stream::select_all(kinds.iter().map(|kind| watched(client, *kind))));
+    let mut published = shared.published();
+    let mut next: Option<Timestamp> = None;
+    let mut due = Instant::now();
+    let look_again = Instant::now() + LOOK_AGAIN;
+    loop {
+        tokio::select! {
+            event = watches.next() => {
+                let Some((kind, event)) = event else { return Ok(()) };
+                note(&mut seen, kind, event);
+                due = due.min(Instant::now() + GATHER);
+            }
+            changed = published.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                due = due.min(Instant::now() + GATHER);
+            }
+            () = clock::reach(next) => due = Instant::now(),
+            () = tokio::time::sleep_until(due) => {
+                due = Instant::now() + LOOK_AGAIN;
+                if !shared.synced() || !kinds.iter().all(|kind| seen.listed.contains(kind)) {
+                    continue;
+                }
+                published.mark_unchanged();
+                let plan = compile::plan(&shared.world(), &wanted, shared.now());
+                next = plan.until;
+                let todo = steps(&seen, &plan);
+                // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
+                let keep = if todo == Steps::default() { plan.groups.clone() } else { unaffected(&shared.compiled(), &plan.groups) };
+                shared.set_compiled(keep.clone());
+                if todo == Steps::default() {
+                    shared.set_left(plan.left);
+                    continue;
+                }
+                tell(shared, &todo.repair);
+                for object in &todo.write {
+                    let version = put(client, object).await?;
+                    seen.present.insert((object.kind, object.name.clone()), version.clone());
+                    seen.written.insert((object.kind, object.name.clone()), (object.clone(), version));
+                }
+                tokio::time::sleep(TAKES_EFFECT).await;
+                if !todo.remove.is_empty() {
+                    // The webhooks must be asked again about what these decided.
+                    asked(shared, &keep).await;
+                    tokio::time::sleep(TAKES_EFFECT).await;
+                    for (kind, name) in &todo.remove {
+                        remove(client, *kind, name).await?;
+                        seen.present.remove(&(*kind, name.clone()));
+                        seen.written.remove(&(*kind, name.clone()));
+                    }
+                }
+                tracing::info!(
+                    written = todo.write.len(), removed = todo.remove.len(), repaired = todo.repair.len(),
+                    groups = plan.groups.len(), "generated policies are in force"
+                );
+                shared.set_compiled(plan.groups);
+                shared.set_left(plan.left);
+            }
+        }
+        if look_again <= Instant::now() {
+            let now = client.list_api_group_resources(API_VERSION).await?;
+            if Kind::ALL
+                .into_iter()
+                .any(|kind| serves(kind) != now.resources.iter().any(|one| one.name == kind.plural()))
+            {
+                tracing::info!("the API server serves other kinds of policies now, starting again");
+                return Box::pin(started(client, shared, inputs)).await;
+            }
+        }
+    }
+}
+
+/// Waits until the webhook configurations name no more than these groups. A writer that is slow is waited for no longer
+/// than it takes to notice: it will be told again.
+async fn asked(shared: &Shared, groups: &[Group]) {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let mut registered = shared.registered();
+    let told = registered.wait_for(|now| now.iter().all(|group| groups.contains(group)));
+    if tokio::time::timeout(PATIENCE, told).await.is_err() {
+        tracing::warn!("the webhook configurations were not written in time");
+    }
+}
+
+/// What a watch shows of the generated objects of one kind.
+fn watched(
+    client: &Client,
+    kind: Kind,
+) -> impl Stream<Item = (Kind, Result<Event<PartialObjectMeta<DynamicObject>>, watcher::Error>)> + Unpin + use<> {
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &resource(kind));
+    let (key, value) = MANAGED_BY;
+    let config = watcher::Config::default().page_size(watch::PAGE).labels(&format!("{key}={value}"));
+    Box::pin(watcher(api, config).default_backoff().map(move |event| (kind, event)))
+}
+
+fn note(seen: &mut Seen, kind: Kind, event: Result<Event<PartialObjectMeta<DynamicObject>>, watcher::Error>) {
+    match event {
+        Ok(Event::Init) => seen.present.retain(|(of, _), _| *of != kind),
+        Ok(Event::InitDone) => drop(seen.listed.insert(kind)),
+        Ok(Event::InitApply(object) | Event::Apply(object)) => {
+            seen.present.insert((kind, object.name_any()), Version::of(&object.metadata));
+        }
+        Ok(Event::Delete(object)) => drop(seen.present.remove(&(kind, object.name_any()))),
+        Err(error) => {
+            tracing::warn!(kind = kind.name(), error = %chain(&error), "the watch on generated policies failed, starting again");
+        }
+    }
+}
+
+/// Writes an object as a whole (client). Not by server-side apply: what somebody else has added to it must go.
+async fn put(client: &Client, object: &Generated) -> Result<Version, kube::Error> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(object.kind));
+    let manifest = object.manifest();
+    let replace = |path: [&str; 2]| {
+        let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
+        let value = path.iter().fold(&manifest, |value, part| &value[*part]).clone();
+        PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value })
+    };
+    let whole = json_patch::Patch(vec![replace(["spec", ""]), replace(["metadata", "labels"])]);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let written = match api.patch(&object.name, &params, &Patch::<()>::Json(whole)).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            let manifest = serde_json::from_value(manifest).map_err(kube::Error::SerdeError)?;
+            api.create(&params, &manifest).await?
+        }
+        other => other?,
+    };
+    Ok(Version::of(&written.metadata))
+}
+
+async fn remove(client: &Client, kind: Kind, name: &str) -> Result<(), kube::Error> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(kind));
+    match api.delete(name, &DeleteParams::default()).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// By which name the API server knows us.
+async fn user_name(client: &Client) -> Result<String, kube::Error> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    Ok(review.status.and_then(|status| status.user_info?.username).unwrap_or_default())
+}
+
+/// Tells that somebody else changed what protects personal data.
+fn tell(shared: &Shared, repaired: &[Key]) {
+    for (kind, name) in repaired {
+        let note = format!("{} {name} was changed or removed by somebody else, and is put back", kind.name());
+        tracing::warn!(kind = kind.name(), name, "a generated policy was changed by somebody else");
+        let regarding = ObjectReference {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(kind.name().to_owned()),
+            name: Some(name.clone()),
+            ..ObjectReference::default()
+        };
+        let draft =
+            Draft { regarding, related: None, warning: true, action: "Reconcile", reason: "EnforcementTampered", note };
+        shared.tell(draft);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn generated(name: &str, spec: &str) -> ((Kind, String), Generated) {
+        let kind = Kind::ValidatingAdmissionPolicy;
+        ((kind, name.to_owned()), Generated { kind, name: name.to_owned(), spec: json!(spec) })
+    }
+
+    fn version(uid: &str, generation: i64) -> Version {
+        Version { uid: Some(uid.to_owned()), generation: Some(generation) }
+    }
+
+    #[test]
+    fn what_is_missing_is_written_what_is_stale_goes_and_what_was_touched_is_repaired() {
+        let all = ["new", "kept", "touched", "replaced", "removed", "changed"].map(|name| generated(name, "as wanted"));
+        let plan = Plan { objects: all.clone().into_iter().collect(), ..Plan::default() };
+        let mut seen = Seen::default();
+        for (key, object) in &all[1..] {
+            let object = if key.1 == "changed" { generated("changed", "as before").1 } else { object.clone() };
+            seen.written.insert(key.clone(), (object, version("1", 2)));
+            seen.present.insert(key.clone(), version("1", 2));
+        }
+        let of = |name: &str| (Kind::ValidatingAdmissionPolicy, name.to_owned());
+        seen.present.insert(of("touched"), version("1", 3));
+        seen.present.insert(of("replaced"), version("2", 1));
+        seen.present.remove(&of("removed"));
+        seen.present.insert(of("stale"), version("1", 1));
+        let steps = steps(&seen, &plan);
+        let written: Vec<&str> = steps.write.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(written, ["changed", "new", "removed", "replaced", "touched"]);
+        assert_eq!(steps.repair, [of("removed"), of("replaced"), of("touched")]);
+        assert_eq!(steps.remove, [of("stale")]);
+    }
+
+    #[test]
+    fn a_watch_that_is_behind_is_no_hand_of_somebody_else() {
+        let (key, object) = generated("one", "as wanted");
+        let mut seen = Seen::default();
+        seen.written.insert(key.clone(), (object.clone(), version("1", 5)));
+        seen.present.insert(key.clone(), version("1", 4));
+        let plan = Plan { objects: BTreeMap::from([(key, object)]), ..Plan::default() };
+        assert_eq!(steps(&seen, &plan), Steps::default());
+    }
+}
