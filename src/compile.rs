@@ -149,8 +149,8 @@ pub struct Group {
     pub keys: BTreeSet<String>,
     /// Whether pods that say nothing about places are pinned without the webhook.
     pub pins: bool,
-    /// Whether claims are decided completely.
-    pub claims: bool,
+    /// Classes of claims that are allowed; none where claims are not decided completely.
+    pub claims: Option<BTreeSet<String>>,
     /// Whether bindings are.
     pub bindings: bool,
 }

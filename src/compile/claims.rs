@@ -56,7 +56,7 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
 }
 
 /// Classes whose volumes lie inside, or follow a pod, which then decides.
-fn classes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
+pub fn classes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
     let fits = |class: &&crate::interpret::claim::ClassPlaces| {
         class.places.within(countries) || (class.with_pod && class.places.countries.intersects(countries))
     };
@@ -75,6 +75,23 @@ fn attributes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
     let known = world.attributes.iter();
     let fits = known.filter(|(_, places)| places.as_ref().is_none_or(|places| places.within(countries)));
     fits.map(|(name, _)| name.clone()).collect()
+}
+
+/// Conditions under which a new claim is allowed for its class alone. Any other is better refused by the webhook, which can
+/// name what would do, as long as there is one.
+pub fn allowed(classes: &BTreeSet<String>) -> Vec<(&'static str, String)> {
+    let mut conditions = silent_about_data();
+    let none = |field: &str| format!("(!has(object.spec.{field}) || object.spec.{field} == '')");
+    conditions.push((
+        "asks-for-an-allowed-class",
+        format!(
+            "has(object.spec.storageClassName) && object.spec.storageClassName in {} && {} && {}",
+            cel::set(classes),
+            none("volumeName"),
+            none("volumeAttributesClassName")
+        ),
+    ));
+    conditions
 }
 
 /// Conditions under which all that there is to decide about a new claim is its class, its volume and its attributes.

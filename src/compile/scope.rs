@@ -262,7 +262,11 @@ impl Scope {
             keys: self.process.first().map(|span| span.values.keys().cloned().collect()).unwrap_or_default(),
             pins: pin.is_some() && has(Kind::MutatingAdmissionPolicy, pods::PIN),
             pin,
-            claims: validates(super::claims::NAME) && self.store.first().filter(exact).is_some(),
+            claims: self
+                .store
+                .first()
+                .filter(|span| validates(super::claims::NAME) && exact(span))
+                .map(|span| super::claims::classes(world, &span.countries)),
             bindings: validates(super::bindings::NAME),
         })
     }

@@ -224,8 +224,11 @@ fn undecided(group: &compile::Group, phase: Phase) -> Option<String> {
             cel::no_own_label("oldObject")
         )
     });
-    let claims = group.claims.then(|| {
-        let silent = all(compile::claims::silent_about_data());
+    let claims = group.claims.as_ref().map(|classes| {
+        let silent = all(match phase {
+            Phase::Mutate => compile::claims::allowed(classes),
+            Phase::Validate => compile::claims::silent_about_data(),
+        });
         format!("(request.resource.resource == 'persistentvolumeclaims' && request.operation == 'CREATE' && {silent})")
     });
     let decided: Vec<String> = [pods, updates, claims].into_iter().flatten().collect();

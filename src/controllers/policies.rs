@@ -28,6 +28,7 @@ use super::events::Draft;
 use super::watch::chain;
 use super::{FIELD_MANAGER, watch};
 use crate::compile::{self, API_VERSION, Generated, Group, Kind, MANAGED_BY, Plan};
+use crate::interpret::world::World;
 use crate::state::Shared;
 
 /// Kind and name of a generated object.
@@ -139,6 +140,7 @@ async fn started(client: &Client, shared: &Shared, inputs: &configuration::Input
     let mut watches = pin!(futures::stream::select_all(kinds.iter().map(|kind| watched(client, *kind))));
     let mut published = shared.published();
     let mut next: Option<Timestamp> = None;
+    let mut planned: Option<(Arc<World>, Plan)> = None;
     let mut due = Instant::now();
     let look_again = Instant::now() + LOOK_AGAIN;
     loop {
@@ -161,7 +163,13 @@ async fn started(client: &Client, shared: &Shared, inputs: &configuration::Input
                     continue;
                 }
                 published.mark_unchanged();
-                let plan = compile::plan(&shared.world(), &wanted, shared.now());
+                let world = shared.world();
+                let same = |last: &Arc<World>| next.is_none_or(|next| shared.now() < next) && are_alike(last, &world);
+                let plan = match planned.take().filter(|(last, _)| same(last)) {
+                    Some((_, plan)) => plan,
+                    None => compile::plan(&world, &wanted, shared.now()),
+                };
+                planned = Some((world, plan.clone()));
                 next = plan.until;
                 let todo = steps(&seen, &plan);
                 // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
@@ -207,6 +215,18 @@ async fn started(client: &Client, shared: &Shared, inputs: &configuration::Input
             }
         }
     }
+}
+
+/// Whether two snapshots lead to the same plan: pods come and go all the time, and no plan depends on them.
+fn are_alike(one: &World, other: &World) -> bool {
+    Arc::ptr_eq(&one.lawbook, &other.lawbook)
+        && Arc::ptr_eq(&one.policies, &other.policies)
+        && Arc::ptr_eq(&one.gazetteer, &other.gazetteer)
+        && Arc::ptr_eq(&one.nodes, &other.nodes)
+        && Arc::ptr_eq(&one.classes, &other.classes)
+        && Arc::ptr_eq(&one.attributes, &other.attributes)
+        && Arc::ptr_eq(&one.free_volumes, &other.free_volumes)
+        && Arc::ptr_eq(&one.namespaces, &other.namespaces)
 }
 
 /// Waits until the webhook configurations name no more than these groups. A writer that is slow is waited for no longer

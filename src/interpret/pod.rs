@@ -121,10 +121,12 @@ pub fn say_literally(world: &World, spec: &PodSpec, facts: &Facts, verdict: &mut
         return;
     }
     let Some((enforced, by)) = engine::pinned_to(process, &world.lawbook, &world.policies, now) else { return };
-    let countries = process.places.countries.intersection(&enforced);
-    if countries.is_empty() || enforced.is_full() || leads_literally(world, spec, &enforced) {
+    if enforced.is_empty() || enforced.is_full() || leads_literally(world, spec, &enforced) {
         return;
     }
+    let inside = process.places.countries.intersection(&enforced);
+    // Constraints that contradict each other lead nowhere at all.
+    let countries = if inside.is_empty() { enforced } else { inside };
     verdict.rewrites.push(Rewrite { placement: 0, change: Change::PinNodes { countries, by } });
     verdict.action = Action::Rewrite;
 }

@@ -3,6 +3,7 @@
 mod cases;
 mod compiled;
 mod dead;
+mod differential;
 mod interpreted;
 mod law;
 mod nodes;

@@ -145,7 +145,9 @@ fn merge_patch(from: &Value, to: &Value) -> Value {
 
 fn compare(case: &Case, judgement: Option<&Judgement>, answer: &Answer) -> String {
     let mut lines = String::new();
-    let refused_by_us = answer.code == 403 && answer.message().contains(".domicile.dev\" denied the request");
+    let by_policy = answer.message().contains("ValidatingAdmissionPolicy 'domicile-");
+    let refused_by_us =
+        answer.code == 403 && (by_policy || answer.message().contains(".domicile.dev\" denied the request"));
     let Some(judgement) = judgement else {
         if answer.code != 422 {
             writeln!(lines, "    the schema lets it pass: {} {}", answer.code, answer.body).unwrap();
@@ -172,8 +174,13 @@ fn compare(case: &Case, judgement: Option<&Judgement>, answer: &Answer) -> Strin
     if case.expect.action == Action::Refuse {
         let (sentences, rules) = told(&|mode| mode == Mode::Enforce);
         let found = rules_in(answer.message());
-        if found != rules || !rules.iter().all(|rule| case.expect.rules.contains(rule)) {
+        let named = if by_policy { !found.is_empty() && found.is_subset(&rules) } else { found == rules };
+        if !named || !rules.iter().all(|rule| case.expect.rules.contains(rule)) {
             writeln!(lines, "    rules: {found:?} instead of {rules:?}").unwrap();
+        }
+        // A generated policy comes before the webhook, and says the same in words of its own.
+        if by_policy {
+            return lines;
         }
         for sentence in sentences.iter().filter(|sentence| !answer.message().contains(*sentence)) {
             writeln!(lines, "    does not say {sentence:?} but {:?}", answer.message()).unwrap();
