@@ -7,6 +7,7 @@ mod crds;
 pub mod inputs;
 mod lineage;
 mod operator;
+mod render;
 mod surface;
 mod timeline;
 mod whatif;
@@ -40,6 +41,8 @@ enum Command {
     Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
     Operator(operator::Arguments),
+    /// Print the admission policies that the operator generates, for manifests without a cluster
+    Render(render::Arguments),
     /// Show which kinds are judged, in which versions and by how many paths, and what is not covered
     Surface(surface::Arguments),
     /// Show what the law says of flows and stores over time, and when that changes next
@@ -89,6 +92,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Lineage(arguments) => lineage::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
+        Command::Render(arguments) => render::run(&arguments),
         Command::Surface(arguments) => surface::run(&arguments),
         Command::Timeline(arguments) => timeline::run(&arguments),
         Command::Whatif(arguments) => whatif::run(&arguments),

@@ -147,6 +147,8 @@ pub struct Group {
     pub pin: Option<Pin>,
     /// Keys of node labels that say something about places.
     pub keys: BTreeSet<String>,
+    /// Countries and regions inside.
+    pub known: pods::Known,
     /// Whether pods that say nothing about places are pinned without the webhook.
     pub pins: bool,
     /// Classes of claims that are allowed; none where claims are not decided completely.
@@ -197,6 +199,12 @@ impl Plan {
         self.add(Kind::MutatingAdmissionPolicy, name.clone(), spec);
         self.add(Kind::MutatingAdmissionPolicyBinding, name.clone(), json!({"policyName": name}));
     }
+}
+
+/// Adds the guard of generated policies themselves. The API server never asks policies of the cluster about policies; only
+/// those that it loads from files can hold it.
+pub fn guard_policies(plan: &mut Plan, inputs: &Inputs) {
+    guards::policies(plan, inputs);
 }
 
 /// What should exist at `now` (no client).

@@ -7,11 +7,12 @@
 //! | the webhook configurations of the operator | `govern` on `webhookconfigurations` |
 //! | taking an origin away from a pod or claim that is there | nobody may: it holds the data already |
 //!
-//! Generated policies themselves cannot be guarded by admission; they are watched and repaired.
+//! Generated policies themselves can only be guarded by policies that the API server loads from files; elsewhere they are
+//! watched and repaired.
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cel;
 use super::{Inputs, Plan};
@@ -36,6 +37,13 @@ fn origin(object: &str) -> String {
 fn keeps_its_origins() -> String {
     let (old, new) = (origin("oldObject"), origin("object"));
     format!("{old} == '' || {old}.split('_').all(origin, origin in {new}.split('_'))")
+}
+
+/// Whether neither the operator asks nor what removes objects whose owner is gone.
+fn by_somebody_else(inputs: &Inputs) -> Value {
+    let collector = GARBAGE_COLLECTOR.to_owned();
+    let writers = cel::list(inputs.operator.iter().chain([&collector]));
+    json!({"name": "by-somebody-else", "expression": format!("!(request.userInfo.username in {writers})")})
 }
 
 fn may(verb: &str, resource: &str) -> String {
@@ -98,8 +106,6 @@ pub fn add(plan: &mut Plan, inputs: &Inputs) {
             }],
         }),
     );
-    let mut writers = inputs.operator.clone();
-    writers.push(GARBAGE_COLLECTOR.to_owned());
     plan.validate(
         "domicile-guard-webhooks".to_owned(),
         json!({
@@ -111,15 +117,38 @@ pub fn add(plan: &mut Plan, inputs: &Inputs) {
                 }],
                 "matchPolicy": "Equivalent",
             },
-            "matchConditions": [{
-                "name": "by-somebody-else",
-                "expression": format!("!(request.userInfo.username in {})", cel::list(&writers)),
-            }],
+            "matchConditions": [by_somebody_else(inputs)],
             "validations": [{
                 "expression": may(GOVERN, "'webhookconfigurations'"), "reason": "Forbidden",
                 "message": format!(
                     "[RES-SCOPE] these configurations protect personal data. To fix: use `domicile emergency-off`, or let \
                      somebody do it who may {GOVERN} webhookconfigurations.{GROUP}"
+                ),
+            }],
+        }),
+    );
+}
+
+/// Adds the guard of generated policies and their bindings.
+pub fn policies(plan: &mut Plan, inputs: &Inputs) {
+    let (key, value) = super::MANAGED_BY;
+    let resources: Vec<&str> = super::Kind::ALL.into_iter().map(super::Kind::plural).collect();
+    plan.validate(
+        "domicile-guard-policies".to_owned(),
+        json!({
+            "matchConstraints": {
+                "resourceRules": [{
+                    "apiGroups": ["admissionregistration.k8s.io"], "apiVersions": ["v1"], "scope": "Cluster",
+                    "operations": ["UPDATE", "DELETE"], "resources": resources,
+                }],
+                "matchPolicy": "Equivalent", "objectSelector": {"matchLabels": {key: value}},
+            },
+            "matchConditions": [by_somebody_else(inputs)],
+            "validations": [{
+                "expression": may(GOVERN, "'admissionpolicies'"), "reason": "Forbidden",
+                "message": format!(
+                    "[RES-SCOPE] these policies protect personal data. To fix: use `domicile emergency-off`, or let somebody \
+                     do it who may {GOVERN} admissionpolicies.{GROUP}"
                 ),
             }],
         }),

@@ -4,12 +4,13 @@
 //! lead inside. Whatever leads inside in another way (two terms that only together do, a zone in which there is no node yet)
 //! is pinned as well by the webhook, so that the API server can see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::cel::{self, BOUND, EMPTY_TERM, TERMS};
-use super::{Inputs, Left, Plan, Scope, labelled, rules, sentence};
+use super::{Inputs, Left, Plan, Scope, Span, labelled, rules, sentence};
+use crate::engine::node::{COUNTRY_LABEL, REGION_LABEL};
 use crate::engine::rewrite::Pin;
 use crate::interpret::objects::decode::{SECRET, TELLING};
 use crate::interpret::world::World;
@@ -62,8 +63,8 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
     let pinned = scope.label.as_ref().zip(scope.exact_pin(world));
     if let Some((value, pin)) = pinned.filter(|_| inputs.mutating) {
         let apart: BTreeSet<String> = scope.apart.union(&inputs.exempt).cloned().collect();
-        let keys: Vec<&String> = first.values.keys().collect();
-        plan.mutate(format!("{PIN}.{}", scope.id), pinning(value, &apart, &pin, &keys));
+        let (keys, known) = (first.values.keys().cloned().collect(), known(first));
+        plan.mutate(format!("{PIN}.{}", scope.id), pinning(value, &apart, &pin, &keys, &known));
     }
 }
 
@@ -94,13 +95,17 @@ fn inside() -> String {
 }
 
 /// The policy that pins pods which say nothing about places.
-fn pinning(value: &str, apart: &BTreeSet<String>, pin: &Pin, keys: &[&String]) -> Value {
-    let mut conditions: Vec<Value> = silent(keys, pin)
+fn pinning(value: &str, apart: &BTreeSet<String>, pin: &Pin, keys: &BTreeSet<String>, known: &Known) -> Value {
+    let mut conditions: Vec<Value> = silent(keys, known)
         .into_iter()
         .map(|(name, expression)| json!({"name": name, "expression": expression}))
         .collect();
     // A policy that has nothing to change still makes the API server encode the object anew.
-    let unpinned = format!("size({TERMS}) == 0 || {TERMS}.exists(term, !{EMPTY_TERM} && !{})", is_pinned(pin));
+    let unpinned = format!(
+        "!{} && (size({TERMS}) == 0 || {TERMS}.exists(term, !{EMPTY_TERM} && !{}))",
+        selects_inside(known),
+        leads_inside(known)
+    );
     conditions.push(json!({"name": "is-not-pinned-yet", "expression": unpinned}));
     json!({
         "matchConstraints": {
@@ -108,22 +113,42 @@ fn pinning(value: &str, apart: &BTreeSet<String>, pin: &Pin, keys: &[&String]) -
             "namespaceSelector": labelled(value, apart), "objectSelector": {},
         },
         "matchConditions": conditions,
-        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch(pin)}}],
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch(pin, known)}}],
     })
 }
 
-/// Whether a term carries the pin.
-fn is_pinned(pin: &Pin) -> String {
+/// Values of node labels that lead inside, by key, as far as they seldom change: webhook configurations name them as well, and
+/// should not be written for every node that comes.
+pub type Known = BTreeMap<String, BTreeSet<String>>;
+
+/// Countries and regions that lead inside.
+pub fn known(span: &Span) -> Known {
+    let lasting = |key: &String| [COUNTRY_LABEL, REGION_LABEL].contains(&key.as_str());
+    span.values.iter().filter(|(key, _)| lasting(key)).map(|(key, values)| (key.clone(), values.clone())).collect()
+}
+
+/// Whether a requirement leads inside by itself.
+fn leads(known: &Known) -> String {
+    let known = cel::sets(known);
+    format!("(one.operator == 'In' && one.key in {known} && one.values.all(value, value in {known}[one.key]))")
+}
+
+/// Whether a term leads inside by itself.
+fn leads_inside(known: &Known) -> String {
+    format!("(has(term.matchExpressions) && term.matchExpressions.exists(one, {}))", leads(known))
+}
+
+/// Whether the node selector leads inside by itself.
+fn selects_inside(known: &Known) -> String {
+    let known = cel::sets(known);
     format!(
-        "(has(term.matchExpressions) && term.matchExpressions.exists(one, one.key == {} && one.operator == 'In' && \
-         one.values == {}))",
-        cel::text(pin.key),
-        cel::list(&pin.values)
+        "(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key in {known} && \
+         object.spec.nodeSelector[key] in {known}[key]))"
     )
 }
 
 /// The patch that adds a pin wherever it is missing. Values are maps of no type: typed ones in lists make API servers panic.
-fn patch(pin: &Pin) -> String {
+fn patch(pin: &Pin, known: &Known) -> String {
     const NODE: &str = "/spec/affinity/nodeAffinity";
     const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
     let requirement = format!(
@@ -139,7 +164,7 @@ fn patch(pin: &Pin) -> String {
         .map(|at| {
             let term = format!("{TERMS}[{at}]");
             let path = format!("{NODE}/{REQUIRED}/nodeSelectorTerms/{at}/matchExpressions");
-            let wanted = format!("[{term}].exists(term, !{EMPTY_TERM} && !{})", is_pinned(pin));
+            let wanted = format!("[{term}].exists(term, !{EMPTY_TERM} && !{})", leads_inside(known));
             let (append, make) = (add(&format!("{path}/-"), &requirement), add(&path, &format!("[{requirement}]")));
             format!("(size({TERMS}) > {at} && {wanted} ? (has({term}.matchExpressions) ? {append} : {make}) : [])")
         })
@@ -154,24 +179,24 @@ fn patch(pin: &Pin) -> String {
     )
 }
 
-/// Conditions under which all that there is to decide about a pod is where it may run, and it says nothing about that
-/// beyond the pin: nobody else's data, no storage, nothing that it is told about where to send data.
-pub fn silent(keys: &[&String], pin: &Pin) -> Vec<(&'static str, String)> {
+/// Conditions under which all that there is to decide about a pod is where it may run, and it says nothing about that but
+/// countries and regions inside: nobody else's data, no storage, nothing that it is told about where to send data.
+pub fn silent(keys: &BTreeSet<String>, known: &Known) -> Vec<(&'static str, String)> {
     let mut conditions = silent_about_data("object");
-    conditions.push(("says-nothing-about-places", silent_about_places(keys, pin)));
+    conditions.push(("names-no-other-place", silent_about_other_places(keys, known)));
     conditions
 }
 
-/// Whether a pod's constraints name no place beyond the pin.
-fn silent_about_places(keys: &[&String], pin: &Pin) -> String {
-    let keys = cel::set(keys.iter().copied());
+/// Whether a pod's constraints name no place but those that are known to be inside.
+fn silent_about_other_places(keys: &BTreeSet<String>, known: &Known) -> String {
+    let keys = cel::set(keys);
+    let sets = cel::sets(known);
     format!(
-        "!{BOUND} && (!has(object.spec.nodeSelector) || object.spec.nodeSelector.all(key, !(key in {keys}))) && \
+        "!{BOUND} && (!has(object.spec.nodeSelector) || object.spec.nodeSelector.all(key, !(key in {keys}) || \
+         (key in {sets} && object.spec.nodeSelector[key] in {sets}[key]))) && \
          size({TERMS}) <= {MOST_TERMS} && {TERMS}.all(term, (!has(term.matchFields) || size(term.matchFields) == 0) && \
-         (!has(term.matchExpressions) || term.matchExpressions.all(one, !(one.key in {keys}) || \
-         (one.key == {} && one.operator == 'In' && one.values == {}))))",
-        cel::text(pin.key),
-        cel::list(&pin.values)
+         (!has(term.matchExpressions) || term.matchExpressions.all(one, !(one.key in {keys}) || {})))",
+        leads(known)
     )
 }
 

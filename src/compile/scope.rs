@@ -260,6 +260,7 @@ impl Scope {
             value,
             apart: self.apart.union(&inputs.exempt).cloned().collect(),
             keys: self.process.first().map(|span| span.values.keys().cloned().collect()).unwrap_or_default(),
+            known: self.process.first().map(pods::known).unwrap_or_default(),
             pins: pin.is_some() && has(Kind::MutatingAdmissionPolicy, pods::PIN),
             pin,
             claims: self

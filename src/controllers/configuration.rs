@@ -31,7 +31,7 @@ use crate::webhook::admit::Phase;
 /// Name of both configurations.
 pub const NAME: &str = crate::compile::CONFIGURATIONS;
 /// System namespaces are never judged: nothing there may depend on the operator.
-const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 /// Name of the entries for pods and claims.
 const PLACEMENTS: &str = "placements";
 /// The API server gives up on a review after this many seconds.
@@ -208,10 +208,9 @@ fn undecided(group: &compile::Group, phase: Phase) -> Option<String> {
     let all = |conditions: Vec<(&'static str, String)>| {
         conditions.into_iter().map(|(_, expression)| format!("({expression})")).collect::<Vec<_>>().join(" && ")
     };
-    let keys: Vec<&String> = group.keys.iter().collect();
-    let pods = group.pin.as_ref().and_then(|pin| match phase {
+    let pods = group.pin.as_ref().and_then(|_| match phase {
         // What is not pinned by the API server is pinned by us.
-        Phase::Mutate => group.pins.then(|| all(compile::pods::silent(&keys, pin))),
+        Phase::Mutate => group.pins.then(|| all(compile::pods::silent(&group.keys, &group.known))),
         Phase::Validate => Some(all(compile::pods::silent_about_data("object"))),
     });
     let pods = pods

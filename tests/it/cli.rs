@@ -4,6 +4,7 @@ mod adversarial;
 mod answer;
 mod cases;
 mod lineage;
+mod render;
 mod surface;
 mod timeline;
 mod whatif;

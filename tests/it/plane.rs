@@ -201,6 +201,11 @@ pub fn restarted() -> MutexGuard<'static, Plane> {
     RESTARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A control plane with nothing of ours in it.
+pub fn bare(options: Options) -> ControlPlane {
+    ControlPlane::start(&BINARIES, options).unwrap()
+}
+
 /// The cluster of the case table.
 pub fn table() -> Plane {
     Plane::start(30)

@@ -164,10 +164,6 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
     admin.create(&claim("comp-de", "good", json!({"storageClassName": "comp-de"}))).ok();
     let several =
         terms(json!([wanted("disk", &["ssd"]), {}, wanted("disk", &["fast"]), wanted(REGION, &["eu-central-1"]),]));
-    let several = admin.create_dry(&pod("comp-de", "several", &json!({}), several));
-    // A region is a place, so that the webhook would have to say which terms need a pin: it is refused, and not guessed.
-    assert_eq!(several.code, 500, "{}", several.body);
-    let several = terms(json!([wanted("disk", &["ssd"]), {}, wanted("disk", &["fast"])]));
     let several = admin.create_dry(&pod("comp-de", "several", &json!({}), several)).ok();
     let pinned: Vec<usize> = several["spec"]["affinity"]["nodeAffinity"][REQUIRED]["nodeSelectorTerms"]
         .as_array()
@@ -175,7 +171,7 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
         .iter()
         .map(|term| term["matchExpressions"].as_array().map_or(0, Vec::len))
         .collect();
-    assert_eq!(pinned, [2, 0, 2]);
+    assert_eq!(pinned, [2, 0, 2, 1]);
     // What is not decided completely is refused.
     let mut telling = pod("comp-de", "telling", &json!({}), json!({}));
     telling["spec"]["containers"][0]["env"] = json!([{"name": "WAREHOUSE_URL", "value": "https://db.example.com"}]);
@@ -346,4 +342,90 @@ fn what_decides_is_changed_only_by_those_who_may() {
     });
     somebody.create_dry(&location).ok();
     somebody.patch_dry(&webhooks, &json!({"metadata": {"annotations": {"note": "x"}}})).ok();
+}
+
+/// An API server reads these before it answers anybody, and nobody can change them through it.
+#[test]
+fn files_that_the_api_server_loads_hold_from_its_first_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: cx, labels: {domicile.dev/origin: DE}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: fra, labels: {topology.kubernetes.io/region: eu-central-1}}
+spec: {providerID: aws:///eu-central-1a/i-0a}
+";
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("world.yaml"), manifests).unwrap();
+    let rendered = std::process::Command::new(env!("CARGO_BIN_EXE_domicile"))
+        .args(["render", "--static", "-f"])
+        .args([path("world.yaml").as_os_str(), "--dir".as_ref(), folder.path().as_os_str()])
+        .status();
+    assert!(rendered.unwrap().success());
+    let plugin = |kind: &str, part: &str| {
+        json!({
+            "name": kind, "configuration": {
+                "apiVersion": "apiserver.config.k8s.io/v1", "kind": format!("{kind}Configuration"),
+                "staticManifestsDir": path(part),
+            },
+        })
+    };
+    let configuration = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
+        "plugins": [
+            plugin("ValidatingAdmissionPolicy", "validating"),
+            plugin("MutatingAdmissionPolicy", "mutating"),
+        ],
+    });
+    std::fs::write(path("admission.yaml"), configuration.to_string()).unwrap();
+    let options = crate::harness::Options::default()
+        .apiserver_arg("--feature-gates=ManifestBasedAdmissionControlConfig=true")
+        .apiserver_arg(format!("--admission-control-config-file={}", path("admission.yaml").display()));
+    let plane = crate::plane::bare(options);
+    let admin = crate::client::Client::new(plane.kubeconfig());
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cx", "labels": {"domicile.dev/origin": "DE"}},
+    });
+    admin.create(&namespace).ok();
+    until("the namespace has its service account", PATIENCE, || {
+        admin.get(&reference("v1", "ServiceAccount", "cx", "default")).ok_or("none")
+    });
+    let abroad = admin.create_dry(&pod("cx", "abroad", &json!({}), json!({"nodeName": "iad"})));
+    assert!(refused_by(&abroad, "domicile-pods.de.static.k8s.io").is_some(), "{}", abroad.body);
+    admin.create_dry(&pod("cx", "inside", &json!({}), json!({"nodeName": "fra"}))).ok();
+    let pinned = admin.create_dry(&pod("cx", "anywhere", &json!({}), json!({}))).ok();
+    assert!(pinned["spec"]["affinity"]["nodeAffinity"][REQUIRED].is_object(), "{}", pinned["spec"]);
+    // They guard generated policies as well, which policies of the cluster cannot.
+    let mut generated = policy("domicile-pods.de");
+    generated["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "domicile"});
+    generated["spec"] = json!({
+        "matchConstraints": {"resourceRules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
+        }]},
+        "validations": [{"expression": "true"}],
+    });
+    admin.create(&generated).ok();
+    let somebody = plane.kubeconfig_for_service_account("cx", "default").unwrap();
+    let may = json!([{"apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["get", "patch", "delete"]}]);
+    admin
+        .create(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "somebody"}, "rules": may,
+        }))
+        .ok();
+    admin
+        .create(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "somebody"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "somebody"},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "cx"}],
+        }))
+        .ok();
+    let somebody = crate::client::Client::new(&somebody);
+    until("the policy is guarded", PATIENCE, || {
+        let answer = somebody.delete(&generated);
+        yes(refused_by(&answer, "domicile-guard-policies.static.k8s.io").is_some(), answer.body)
+    });
+    admin.delete(&generated).ok();
 }
