@@ -35,7 +35,6 @@ use serde_json::{Value, json};
 
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::engine::explain;
-use crate::engine::rewrite::Pin;
 use crate::interpret::world::World;
 
 pub use scope::{Scope, Span, Spans};
@@ -143,8 +142,8 @@ pub struct Group {
     pub value: String,
     /// Namespaces of this value in which more is to be judged than the label says.
     pub apart: BTreeSet<String>,
-    /// What pods are pinned by; none where pods are not decided completely.
-    pub pin: Option<Pin>,
+    /// Whether pods are decided completely that say nothing beyond where they may run.
+    pub pods: bool,
     /// Keys of node labels that say something about places.
     pub keys: BTreeSet<String>,
     /// Countries and regions inside.
@@ -219,6 +218,7 @@ pub fn plan(world: &World, inputs: &Inputs, now: Timestamp) -> Plan {
         let what = format!("{} stores beyond the first {MOST_SCOPES} labels and stores", beyond.len());
         plan.left.push(Left { policies: Vec::new(), what });
     }
+    plan.left.extend(scope::left(world, scopes, inputs));
     for scope in scopes {
         pods::add(&mut plan, world, inputs, scope);
         claims::add(&mut plan, world, scope);

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::Selector;
 use serde_json::{Value, json};
 
-use super::{Group, Inputs, Kind, NAMESPACE_NAME, Plan, labelled, pods};
+use super::{Group, Inputs, Kind, Left, NAMESPACE_NAME, Plan, labelled, pods};
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::engine::compile::{Allowance, allowances};
 use crate::engine::country::CountrySet;
@@ -215,6 +215,29 @@ fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<S
     scopes
 }
 
+/// What no scope can say, and so is left to the webhooks.
+pub fn left(world: &World, scopes: &[Scope], inputs: &Inputs) -> Vec<Left> {
+    let named = |what: &str, names: Vec<&str>| {
+        const SHOWN: usize = 5;
+        let more = names.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let what = format!("{what} {}{more}", names[..names.len().min(SHOWN)].join(", "));
+        (!names.is_empty()).then_some(Left { policies: Vec::new(), what })
+    };
+    let apart = scopes.iter().filter(|scope| scope.label.is_some()).flat_map(|scope| &scope.apart);
+    let judged = world.namespaces.values().filter(|namespace| !inputs.exempt.contains(&namespace.name));
+    let by_reference = judged.filter(|namespace| {
+        !namespace.secrets.is_empty() || namespace.stores.iter().any(|store| !store.claim_names.is_empty())
+    });
+    let apart =
+        named("what stores and flows ask beyond the origin label, in namespaces", apart.map(String::as_str).collect());
+    let by_reference = named(
+        "pods and claims that belong to a store by name or by a secret, in namespaces",
+        by_reference.map(|namespace| namespace.name.as_str()).collect(),
+    );
+    apart.into_iter().chain(by_reference).collect()
+}
+
 /// A selector as the API server takes it. One that cannot be read selects everything, here as everywhere.
 fn selected(selector: &LabelSelector) -> Value {
     let readable = Selector::try_from(selector.clone()).is_ok();
@@ -253,20 +276,20 @@ impl Scope {
         let value = self.label.clone()?;
         let has = |kind: Kind, name: &str| plan.objects.contains_key(&(kind, format!("{name}.{}", self.id)));
         let validates = |name: &str| has(Kind::ValidatingAdmissionPolicy, name);
-        let pin = self.exact_pin(world).filter(|_| validates(pods::VALIDATE));
-        let exact = |span: &&Span| !span.allowance.has_more_to_say && !span.allowance.storage_may_be_replaced;
+        let exact = validates(pods::VALIDATE) && self.exact_pin(world).is_some();
+        let only_places = |span: &&Span| !span.allowance.has_more_to_say && !span.allowance.storage_may_be_replaced;
         Some(Group {
             id: self.id.clone(),
             value,
             apart: self.apart.union(&inputs.exempt).cloned().collect(),
             keys: self.process.first().map(|span| span.values.keys().cloned().collect()).unwrap_or_default(),
             known: self.process.first().map(pods::known).unwrap_or_default(),
-            pins: pin.is_some() && has(Kind::MutatingAdmissionPolicy, pods::PIN),
-            pin,
+            pins: exact && has(Kind::MutatingAdmissionPolicy, pods::PIN),
+            pods: exact,
             claims: self
                 .store
                 .first()
-                .filter(|span| validates(super::claims::NAME) && exact(span))
+                .filter(|span| validates(super::claims::NAME) && only_places(span))
                 .map(|span| super::claims::classes(world, &span.countries)),
             bindings: validates(super::bindings::NAME),
         })

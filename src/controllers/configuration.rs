@@ -208,7 +208,7 @@ fn undecided(group: &compile::Group, phase: Phase) -> Option<String> {
     let all = |conditions: Vec<(&'static str, String)>| {
         conditions.into_iter().map(|(_, expression)| format!("({expression})")).collect::<Vec<_>>().join(" && ")
     };
-    let pods = group.pin.as_ref().and_then(|_| match phase {
+    let pods = group.pods.then_some(phase).and_then(|phase| match phase {
         // What is not pinned by the API server is pinned by us.
         Phase::Mutate => group.pins.then(|| all(compile::pods::silent(&group.keys, &group.known))),
         Phase::Validate => Some(all(compile::pods::silent_about_data("object"))),
@@ -216,7 +216,7 @@ fn undecided(group: &compile::Group, phase: Phase) -> Option<String> {
     let pods = pods
         .map(|silent| format!("(request.resource.resource == 'pods' && request.operation == 'CREATE' && {silent})"));
     // Nothing but a label of its own could bring anything new into an existing pod's scope there.
-    let updates = group.pin.as_ref().map(|_| {
+    let updates = group.pods.then(|| {
         format!(
             "(request.resource.resource == 'pods' && request.operation == 'UPDATE' && {} && {})",
             cel::no_own_label("object"),

@@ -27,6 +27,7 @@ use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, ObjectFinding, Owed, Reliance, ResidencyPolicy,
     ResidencyPolicyStatus,
 };
+use crate::compile::Left;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
 use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport};
@@ -53,6 +54,8 @@ pub struct Cover {
     pub declared: BTreeSet<String>,
     /// Namespaces that are never judged.
     pub exempt: BTreeSet<String>,
+    /// What generated policies leave to the webhooks.
+    pub left: Vec<Left>,
 }
 
 /// What the statuses should be, for those that are not so already (no client).
@@ -62,7 +65,7 @@ pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
         until,
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
         flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),
-        policies: policies.into_iter().filter_map(|report| policy(report, now)).collect(),
+        policies: policies.into_iter().filter_map(|report| policy(report, &cover.left, now)).collect(),
     }
 }
 
@@ -199,11 +202,36 @@ fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
 
-fn policy(report: PolicyReport, now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {
+/// What is not compiled for this policy, so that it holds only as long as an operator lives.
+fn compiled(name: &str, left: &[Left]) -> Set {
+    const SHOWN: usize = 5;
+    let concerns = |left: &&Left| left.policies.is_empty() || left.policies.iter().any(|policy| policy == name);
+    let left: Vec<&str> = left.iter().filter(concerns).map(|left| left.what.as_str()).collect();
+    if left.is_empty() {
+        return set(
+            "Compiled",
+            true,
+            "Compiled",
+            "generated policies hold it for pods, claims and bindings of origin labels and of what stores select",
+        );
+    }
+    let more = left.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    set(
+        "Compiled",
+        false,
+        "LeftToWebhooks",
+        format!("left to the webhooks: {}{more}", left[..left.len().min(SHOWN)].join("; ")),
+    )
+}
+
+fn policy(report: PolicyReport, left: &[Left], now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {
     let PolicyReport { object, violations, problems } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
-    let conditions = conditions(&before.conditions, generation, judged(&problems), now);
+    let mut sets = judged(&problems);
+    sets.push(compiled(&object.name_any(), left));
+    let conditions = conditions(&before.conditions, generation, sets, now);
     let status = ResidencyPolicyStatus { observed_generation: generation, violations, conditions };
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
@@ -221,7 +249,11 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             let now = shared.now();
             let plan = {
                 let index = shared.index();
-                let cover = Cover { declared: (*shared.enforced()).clone(), exempt: inputs.exempt() };
+                let cover = Cover {
+                    declared: (*shared.enforced()).clone(),
+                    exempt: inputs.exempt(),
+                    left: (*shared.left()).clone(),
+                };
                 plan(index.observe(now), &cover, now)
             };
             next = plan.until;

@@ -205,7 +205,7 @@ pub struct ResidencyPolicyStatus {
     /// How many findings name this policy now.
     #[serde(default)]
     pub violations: i64,
-    /// Ready, Reconciling, Stalled.
+    /// Ready, Reconciling, Stalled, and Compiled: whether generated policies hold all of it while no operator is alive.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
