@@ -21,6 +21,7 @@ use kube::runtime::watcher::watch_object;
 use kube::{Api, Client};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::FIELD_MANAGER;
 use super::configuration::labels;
@@ -69,6 +70,35 @@ enum Seen {
     There(Arc<Secret>),
 }
 
+impl Seen {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::There(one), Self::There(other)) => Arc::ptr_eq(one, other),
+            (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+        }
+    }
+}
+
+/// What all of this follows from. Snapshots are published far more often than any of it changes.
+#[derive(Debug, Clone)]
+struct Basis {
+    seen: Seen,
+    live: Option<Arc<Live>>,
+    emergency: Arc<Emergency>,
+    full: bool,
+}
+
+impl Basis {
+    fn is(&self, other: &Self) -> bool {
+        let Self { seen, live, emergency, full } = self;
+        let same_live = match (live, &other.live) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        seen.is(&other.seen) && same_live && Arc::ptr_eq(emergency, &other.emergency) && *full == other.full
+    }
+}
+
 /// After a certificate was replaced from outside, other replicas may serve the old one for a while.
 const RETAIN: SignedDuration = SignedDuration::from_mins(10);
 /// A new authority is relied on when API servers have had so long to take it up.
@@ -98,11 +128,22 @@ impl Certificates {
         Api::namespaced(self.client.clone(), &self.settings.namespace)
     }
 
+    fn basis(&self, shared: &Shared) -> Basis {
+        Basis {
+            seen: self.seen.borrow().clone(),
+            live: shared.live(),
+            emergency: shared.emergency(),
+            full: shared.synced() && shared.types_known(),
+        }
+    }
+
     /// Loads what the Secret holds, and tells whether this replica is ready (every replica). Runs until dropped.
     pub async fn follow(&self, shared: &Shared) {
         let mut secrets = pin!(watch_object(self.api(), &self.settings.secret).default_backoff());
         let mut published = shared.published();
         let mut replica = Replica::default();
+        let mut looked_at: Option<Basis> = None;
+        let mut due = Instant::now();
         loop {
             tokio::select! {
                 event = secrets.next() => match event {
@@ -114,10 +155,14 @@ impl Certificates {
                     None => return,
                 },
                 changed = published.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = tokio::time::sleep_until(due) => {}
             }
-            let seen = self.seen.borrow().clone();
-            shared.set_ready(self.load(shared, &mut replica, &seen));
+            let basis = self.basis(shared);
+            if due <= Instant::now() || looked_at.as_ref().is_none_or(|before| !before.is(&basis)) {
+                shared.set_ready(self.load(shared, &mut replica, &basis));
+                due = Instant::now() + LOOK_AGAIN;
+                looked_at = Some(basis);
+            }
         }
     }
 
@@ -140,13 +185,13 @@ impl Certificates {
     }
 
     /// Serves what is in the Secret as soon as it will be trusted; why this replica is not ready, if it is not.
-    fn load(&self, shared: &Shared, replica: &mut Replica, seen: &Seen) -> Result<(), String> {
-        let Settings { namespace, secret: name, mode, names, .. } = &self.settings;
+    fn load(&self, shared: &Shared, replica: &mut Replica, basis: &Basis) -> Result<(), String> {
+        let Settings { namespace, secret: name, mode, schedule: _, names } = &self.settings;
+        let Basis { seen, live, emergency, full } = basis;
         let now = Timestamp::now();
-        let live = shared.live();
         if let Seen::There(secret) = seen {
-            let contents = Contents::read(secret);
-            if let Some((contents, identity)) = contents.and_then(|all| Identity::new(&all.serving).ok().map(|id| (all, id))) {
+            let usable = |contents: Contents| Some((Identity::new(&contents.serving).ok()?, contents));
+            if let Some((identity, contents)) = Contents::read(secret).and_then(usable) {
                 if replica.goes_over(&identity, live.as_deref(), names, now) {
                     self.serving.set(&identity);
                     if let Ok(validity) = identity.validity() {
@@ -162,17 +207,19 @@ impl Certificates {
                 shared.set_trusted(tls::to_pem(&trusted));
             }
         }
-        if !shared.synced() || !shared.types_known() {
+        if !full {
             return Err("caches are not full yet".to_owned());
         }
         let Some(served) = &replica.served else {
             return Err(match seen {
                 Seen::Foreign => format!("Secret {namespace}/{name} was made by somebody else and is left alone"),
-                Seen::There(_) => format!("Secret {namespace}/{name} holds no ca.crt, tls.crt and tls.key that can be used"),
+                Seen::There(_) => {
+                    format!("Secret {namespace}/{name} holds no ca.crt, tls.crt and tls.key that can be used")
+                }
                 Seen::Unknown | Seen::Absent => format!("Secret {namespace}/{name} does not exist yet"),
             });
         };
-        match (&*shared.emergency(), live) {
+        match (&**emergency, live) {
             // Nobody is asked, and there is nothing to be verified against.
             (Emergency::Off(_), _) => Ok(()),
             (Emergency::Unknown, _) | (_, None) => Err("not known yet what the API server holds".to_owned()),
@@ -186,22 +233,25 @@ impl Certificates {
     pub async fn keep(&self, shared: &Shared, owner: &Owner) {
         let mut seen = self.seen.subscribe();
         let mut published = shared.published();
+        let mut looked_at: Option<Basis> = None;
+        let mut due = Instant::now();
         loop {
-            let known = seen.borrow_and_update().clone();
-            let secret = match known {
-                Seen::Absent => Some(None),
-                Seen::There(secret) => Some(Some(secret)),
-                Seen::Unknown | Seen::Foreign => None,
-            };
-            let pause = match (secret, shared.live()) {
-                (Some(secret), Some(live)) => self.step(secret.as_deref(), &live, owner).await,
-                // Both are told by a watch.
-                _ => LONGEST_WAIT,
-            };
+            seen.borrow_and_update();
+            let basis = self.basis(shared);
+            if due <= Instant::now() || looked_at.as_ref().is_none_or(|before| !before.is(&basis)) {
+                let pause = match (&basis.seen, &basis.live) {
+                    (Seen::Absent, Some(live)) => self.step(None, live, owner).await,
+                    (Seen::There(secret), Some(live)) => self.step(Some(secret), live, owner).await,
+                    // Both are told by a watch.
+                    (Seen::Unknown | Seen::Foreign, _) | (_, None) => LONGEST_WAIT,
+                };
+                due = Instant::now() + pause;
+                looked_at = Some(basis);
+            }
             tokio::select! {
                 changed = seen.changed() => if changed.is_err() { return },
                 changed = published.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(due) => {}
             }
         }
     }

@@ -422,7 +422,9 @@ fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> 
 
 /// The labels of everything that the operator makes.
 pub fn labels() -> BTreeMap<String, String> {
-    [compile::MANAGED_BY, ("app.kubernetes.io/part-of", "domicile")].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    [compile::MANAGED_BY, ("app.kubernetes.io/part-of", "domicile")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 fn metadata(inputs: &Inputs) -> Value {
@@ -550,7 +552,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
             let live = shared.live().map(|live| live.generations());
             // What our own writes came to is told by the watch a moment later: older versions are no news.
             let theirs = |generations: &[Option<i64>; 2]| live.is_some_and(|live| differs(&live, generations));
-            let stands = written.as_ref().is_some_and(|(before, generations)| *before == inputs && !theirs(generations));
+            let stands =
+                written.as_ref().is_some_and(|(before, generations)| *before == inputs && !theirs(generations));
             if !stands || repair <= tokio::time::Instant::now() {
                 match write(&client, &mut inputs, &owner).await {
                     Ok(generations) => {
@@ -577,7 +580,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
 
 /// Whether somebody else has written since (no client): a configuration is gone, or newer than what we wrote.
 fn differs(live: &[Option<i64>; 2], written: &[Option<i64>; 2]) -> bool {
-    live.iter().zip(written).any(|(live, written)| live.is_none_or(|live| written.is_some_and(|written| live > written)))
+    live.iter()
+        .zip(written)
+        .any(|(live, written)| live.is_none_or(|live| written.is_some_and(|written| live > written)))
 }
 
 /// Why they could not be written.
@@ -599,4 +604,19 @@ async fn write(client: &Client, inputs: &mut Inputs, owner: &Owner) -> Result<[O
     let mutators: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let mutator = mutators.patch_metadata(NAME, &params, &Patch::Apply(mutating(inputs))).await?;
     Ok([validator.metadata.generation, mutator.metadata.generation])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_gone_or_newer_than_our_own_write_was_changed_by_somebody_else() {
+        let written = [Some(3), Some(2)];
+        assert!(!differs(&[Some(3), Some(2)], &written));
+        // The watch has not told of our write yet.
+        assert!(!differs(&[Some(2), Some(2)], &written));
+        assert!(differs(&[Some(3), Some(3)], &written));
+        assert!(differs(&[None, Some(2)], &written));
+    }
 }

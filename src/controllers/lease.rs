@@ -117,7 +117,9 @@ impl Election {
             };
             shared.metrics.leading.set(0);
             match end {
-                End::Lost => tracing::warn!(identity = %self.identity, "the lease is lost: this replica writes no more"),
+                End::Lost => {
+                    tracing::warn!(identity = %self.identity, "the lease is lost: this replica writes no more")
+                }
                 End::Stopped => return self.release(held).await,
             }
         }

@@ -116,7 +116,9 @@ impl Live {
     /// Namespaces that both configurations select by name.
     fn declared(&self) -> BTreeSet<String> {
         match (&self.validating, &self.mutating) {
-            (Some(validating), Some(mutating)) => validating.declared.intersection(&mutating.declared).cloned().collect(),
+            (Some(validating), Some(mutating)) => {
+                validating.declared.intersection(&mutating.declared).cloned().collect()
+            }
             _ => BTreeSet::new(),
         }
     }
@@ -181,13 +183,14 @@ async fn follow(client: Client, shared: &Shared) {
 async fn enforce(shared: &Shared) {
     const TAKES_EFFECT: Duration = Duration::from_secs(1);
     let mut published = shared.published();
-    let mut first = true;
+    let mut known: Option<Arc<Live>> = None;
     loop {
-        if let Some(live) = shared.live() {
+        let live = shared.live().filter(|live| known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, live)));
+        if let Some(live) = live {
             let declared = live.declared();
             let before = shared.enforced();
             if declared != *before {
-                if !first {
+                if known.is_some() {
                     shared.set_enforced(declared.intersection(&before).cloned().collect());
                     tokio::time::sleep(TAKES_EFFECT).await;
                 }
@@ -195,7 +198,7 @@ async fn enforce(shared: &Shared) {
                 let still = shared.live().map(|live| live.declared()).unwrap_or_default();
                 shared.set_enforced(declared.intersection(&still).cloned().collect());
             }
-            first = false;
+            known = Some(live);
         }
         if published.changed().await.is_err() {
             return;

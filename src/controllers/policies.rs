@@ -262,7 +262,8 @@ fn are_alike(one: &World, other: &World) -> bool {
 async fn asked(shared: &Shared, groups: &[Group]) {
     const PATIENCE: Duration = Duration::from_secs(10);
     let mut registered = shared.registered();
-    let told = registered.wait_for(|now| now.as_ref().is_some_and(|now| now.iter().all(|group| groups.contains(group))));
+    let told =
+        registered.wait_for(|now| now.as_ref().is_some_and(|now| now.iter().all(|group| groups.contains(group))));
     if tokio::time::timeout(PATIENCE, told).await.is_err() {
         tracing::warn!("the webhook configurations were not written in time");
     }
@@ -303,7 +304,11 @@ async fn put(client: &Client, object: &Generated, owner: Option<&OwnerReference>
         let value = path.iter().fold(&manifest, |value, part| &value[*part]).clone();
         PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value })
     };
-    let whole = json_patch::Patch(vec![replace(["spec", ""]), replace(["metadata", "labels"]), replace(["metadata", "ownerReferences"])]);
+    let whole = json_patch::Patch(vec![
+        replace(["spec", ""]),
+        replace(["metadata", "labels"]),
+        replace(["metadata", "ownerReferences"]),
+    ]);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let written = match api.patch(&object.name, &params, &Patch::<()>::Json(whole)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => {

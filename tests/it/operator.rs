@@ -70,7 +70,8 @@ pub struct Operator {
 
 impl Operator {
     pub fn start(setup: &Setup) -> Self {
-        let Setup { kubeconfig, folder, webhook_port, health_port, label_grace_seconds, name, front, arguments } = setup;
+        let Setup { kubeconfig, folder, webhook_port, health_port, label_grace_seconds, name, front, arguments } =
+            setup;
         let (pid, log) = (folder.join(format!("{name}.pid")), folder.join(format!("{name}.log")));
         let front = front.unwrap_or(*webhook_port);
         let _ = std::fs::remove_file(&pid);

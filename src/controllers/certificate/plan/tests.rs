@@ -74,7 +74,9 @@ impl World {
 
     fn is_trusted(&self) -> Result<(), String> {
         let served = self.served.as_ref().ok_or("nothing is served")?;
-        served.verify(&self.trusted, NAME, self.now).map_err(|error| format!("{}: {error:?}: {:?}", self.now, self.steps))
+        served
+            .verify(&self.trusted, NAME, self.now)
+            .map_err(|error| format!("{}: {error:?}: {:?}", self.now, self.steps))
     }
 
     /// Starts from nothing.
