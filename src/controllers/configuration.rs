@@ -11,12 +11,14 @@ use std::time::Duration;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
+use super::events::Draft;
 use super::owner::{Owner, OwnerError};
 use super::types::Served;
 use super::watch::chain;
@@ -552,8 +554,16 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
             let live = shared.live().map(|live| live.generations());
             // What our own writes came to is told by the watch a moment later: older versions are no news.
             let theirs = |generations: &[Option<i64>; 2]| live.is_some_and(|live| differs(&live, generations));
-            let stands =
-                written.as_ref().is_some_and(|(before, generations)| *before == inputs && !theirs(generations));
+            let stands = match &written {
+                Some((before, generations)) if *before == inputs => {
+                    let theirs = theirs(generations);
+                    if theirs {
+                        tell(&shared);
+                    }
+                    !theirs
+                }
+                _ => false,
+            };
             if !stands || repair <= tokio::time::Instant::now() {
                 match write(&client, &mut inputs, &owner).await {
                     Ok(generations) => {
@@ -576,6 +586,20 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
             () = tokio::time::sleep_until(repair.max(tokio::time::Instant::now() + RETRY)) => {}
         }
     }
+}
+
+/// Tells that somebody else changed what protects personal data.
+fn tell(shared: &Shared) {
+    tracing::warn!("the webhook configurations were changed by somebody else");
+    let regarding = ObjectReference {
+        api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
+        kind: Some("ValidatingWebhookConfiguration".to_owned()),
+        name: Some(NAME.to_owned()),
+        ..ObjectReference::default()
+    };
+    let note = "the webhook configurations were changed or removed by somebody else, and are put back".to_owned();
+    let reason = "EnforcementTampered";
+    shared.tell(Draft { regarding, related: None, warning: true, action: "Reconcile", reason, note });
 }
 
 /// Whether somebody else has written since (no client): a configuration is gone, or newer than what we wrote.

@@ -205,3 +205,60 @@ async fn enforce(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::configuration::{Address, Inputs, mutating, validating};
+
+    const HOST: &str = "127.0.0.1";
+
+    /// Both configurations as the API server would hold them.
+    fn parts(authorities: &str) -> [Part; 2] {
+        let mut inputs = Inputs::new(Address::Url(format!("https://{HOST}:9443")), "domicile-system".into(), true);
+        inputs.authority = authorities.to_owned();
+        inputs.protected = ["a", "b", "kube-system"].map(str::to_owned).into();
+        let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating(&inputs)).unwrap();
+        let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating(&inputs)).unwrap();
+        let validators = validating.webhooks.iter().flatten();
+        let mutators = mutating.webhooks.iter().flatten();
+        [
+            Part::new(Some(1), validators.map(|one| (&one.client_config, one.namespace_selector.as_ref()))),
+            Part::new(Some(1), mutators.map(|one| (&one.client_config, one.namespace_selector.as_ref()))),
+        ]
+    }
+
+    #[test]
+    fn what_stands_in_the_configurations_counts() {
+        let now: Timestamp = "2026-11-28T00:00:00Z".parse().unwrap();
+        let later = now + Duration::from_secs(60);
+        let authority = || tls::authority(now, now + Duration::from_secs(3600)).unwrap();
+        let (old, new) = (authority(), authority());
+        let names = [HOST.to_owned()];
+        let identity = |by| {
+            let pair = tls::issue(by, &names, now, now + Duration::from_secs(600)).unwrap();
+            Identity::new(&pair).unwrap()
+        };
+
+        let [validating, mutating] = parts(&old.certificate);
+        let first = Live::new(Some(validating.clone()), Some(mutating), None, now);
+        assert_eq!(first.declared(), ["a", "b"].map(str::to_owned).into());
+        first.trusts(&identity(&old), &names, now).unwrap();
+        assert!(first.trusts(&identity(&old), &["elsewhere.svc".to_owned()], now).is_err());
+        assert!(first.trusts(&identity(&old), &names, now + Duration::from_secs(601)).is_err());
+
+        // One of them is behind: only what both hold is relied on.
+        let [_, both] = parts(&format!("{}{}", old.certificate, new.certificate));
+        let between = Live::new(Some(validating), Some(both), Some(&first), later);
+        between.trusts(&identity(&old), &names, later).unwrap();
+        assert!(between.trusts(&identity(&new), &names, later).is_err());
+        let since: Vec<Timestamp> = between.taken_up().iter().map(|(_, since)| since).collect();
+        assert_eq!(since, [now]);
+        assert_eq!(between.settled(now), tls::certificates(&old.certificate).unwrap());
+
+        let [_, alone] = parts(&old.certificate);
+        let alone = Live::new(None, Some(alone), Some(&first), later);
+        assert!(matches!(alone.trusts(&identity(&old), &names, later), Err(Untrusted::Absent)));
+        assert!(alone.declared().is_empty());
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::dead::with_arguments;
 use crate::client::reference;
 use crate::operator::Operator;
 use crate::plane::{Plane, configurations, define, machine, pod, restarted};
@@ -62,8 +63,12 @@ fn a_cluster_comes_up_though_every_operator_is_dead() {
     assert_eq!(configurations(&plane.admin).len(), 2, "what the operator wrote is there");
     comes_up(&plane, "first");
     let closed = |name: &str| {
-        let answer = plane.admin.create_dry(&pod("cold-protected", name, &json!({}), json!({})));
-        assert_eq!(answer.code, 500, "where the data is, nothing starts yet: {}", answer.body);
+        let answer = plane.admin.create_dry(&pod("cold-protected", name, &json!({}), with_arguments()));
+        assert_eq!(
+            answer.code, 500,
+            "where the data is, nothing starts that only the operator can judge: {}",
+            answer.body
+        );
     };
     closed("first");
 
@@ -83,7 +88,7 @@ fn a_cluster_comes_up_though_every_operator_is_dead() {
     define(&plane.control);
     let _operator = Operator::started(&plane.operator);
     until("pods are admitted where the data is", PATIENCE, || {
-        let answer = plane.admin.create_dry(&pod("cold-protected", "app", &json!({}), json!({})));
+        let answer = plane.admin.create_dry(&pod("cold-protected", "app", &json!({}), with_arguments()));
         yes(answer.code == 201, answer.body)
     });
 }

@@ -126,7 +126,8 @@ fn a_dead_operator_is_no_obstacle_to_switching_off() {
     plane.namespace("emergency-dead", &json!({"domicile.dev/origin": "DE"}));
     refused(&plane, "emergency-dead");
     operator.kill();
-    assert_eq!(admin.create_dry(&abroad("emergency-dead")).code, 500);
+    let closed = admin.create_dry(&abroad("emergency-dead"));
+    assert!(matches!(closed.code, 403 | 500), "{}", closed.body);
     // Policies are removed by whose they are.
     let policies = ["emergency-ours", "emergency-theirs"].map(|name| {
         let mut policy = reference("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", name);

@@ -117,6 +117,10 @@ fn what_somebody_removes_or_changes_of_the_configurations_is_there_again_within_
         yes(now == Some(before), format!("{now:?} is not {before:?}"))
     });
     println!("mended after {:?}", started.elapsed());
+    until("it is told", PATIENCE, || {
+        let events = admin.events_about("ValidatingWebhookConfiguration", "domicile");
+        yes(events.iter().any(|event| event["reason"] == "EnforcementTampered"), format!("{events:?}"))
+    });
 }
 
 #[test]
