@@ -210,9 +210,13 @@ static KEY: std::sync::OnceLock<axum_server::tls_rustls::RustlsConfig> = std::sy
 
 fn serve(app: Router) -> Outcome<SocketAddr> {
     if KEY.get().is_none() {
-        let identity = tls::issue(&["127.0.0.1".to_owned()], jiff::Timestamp::now(), 1)?;
-        let _ = AUTHORITY.set(identity.authority.clone());
-        let _ = KEY.set(tls::config(identity)?);
+        let (now, tomorrow) = (jiff::Timestamp::now(), jiff::Timestamp::now() + std::time::Duration::from_secs(86_400));
+        let authority = tls::authority(now, tomorrow)?;
+        let serving = Arc::new(tls::Serving::default());
+        let pair = tls::issue(&authority, &["127.0.0.1".to_owned()], now, tomorrow)?;
+        serving.set(&tls::Identity::new(&pair)?);
+        let _ = AUTHORITY.set(authority.certificate);
+        let _ = KEY.set(tls::config(serving)?);
     }
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

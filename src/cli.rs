@@ -4,6 +4,8 @@ mod answer;
 mod catalogue;
 mod check;
 mod crds;
+mod emergency_off;
+mod emergency_on;
 pub mod inputs;
 mod lineage;
 mod operator;
@@ -15,6 +17,7 @@ mod whatif;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 /// Keeps personal data in its country.
@@ -37,6 +40,10 @@ enum Command {
     Check(check::Arguments),
     /// Print the custom resource definitions, or write them into a folder
     Crds(crds::Arguments),
+    /// Remove everything that enforces, and keep operators from writing it again; works with every operator dead
+    EmergencyOff(emergency_off::Arguments),
+    /// Let operators enforce again
+    EmergencyOn(emergency_on::Arguments),
     /// Show where the data of each store comes from, and by which path each origin came
     Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
@@ -74,6 +81,19 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Runs a command that talks to a cluster.
+fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// A client with the rights of whoever runs the command.
+async fn connect() -> anyhow::Result<kube::Client> {
+    let config = kube::Config::infer().await.context("failed to find a cluster: set KUBECONFIG")?;
+    kube::Client::try_from(config).context("failed to set up the client")
+}
+
 /// Runs a command line, of which the first item is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -90,6 +110,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Catalogue(arguments) => catalogue::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::EmergencyOff(arguments) => emergency_off::run(&arguments),
+        Command::EmergencyOn(arguments) => emergency_on::run(&arguments),
         Command::Lineage(arguments) => lineage::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
         Command::Render(arguments) => render::run(&arguments),

@@ -1,10 +1,16 @@
 //! What runs beside the webhook: watches fill the index; the others gather (client), plan (no client) and apply (client).
+//! What writes runs on the one replica that holds the lease.
 
+pub mod certificate;
 mod clock;
 pub mod configuration;
+pub mod emergency;
 pub mod events;
 mod law_events;
+pub mod lease;
+pub mod live;
 pub mod nodes;
+pub mod owner;
 pub mod policies;
 pub mod run;
 pub mod status;

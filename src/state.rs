@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::compile::{Group, Left};
+use crate::controllers::emergency::Record;
 use crate::controllers::events::{Admission, Draft, Message};
+use crate::controllers::live::Live;
 use crate::controllers::types::Served;
 use crate::index::{Index, Object};
 use crate::interpret::world::World;
@@ -23,16 +25,32 @@ pub struct Shared {
     generation: watch::Sender<u64>,
     events: mpsc::Sender<Message>,
     synced: AtomicBool,
-    ready: AtomicBool,
+    unready: ArcSwapOption<String>,
+    stopping: AtomicBool,
     types_known: AtomicBool,
     served: ArcSwap<BTreeSet<Served>>,
     enforced: ArcSwap<BTreeSet<String>>,
     compiled: ArcSwap<Vec<Group>>,
-    registered: watch::Sender<Vec<Group>>,
+    registered: watch::Sender<Option<Vec<Group>>>,
     left: ArcSwap<Vec<Left>>,
+    live: ArcSwapOption<Live>,
+    trusted: ArcSwap<String>,
+    emergency: ArcSwap<Emergency>,
     clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+}
+
+/// Whether anything is enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Emergency {
+    /// Nobody has told yet; until then nothing is written.
+    #[default]
+    Unknown,
+    /// As it should be.
+    Enforcing,
+    /// Somebody has switched it off.
+    Off(Record),
 }
 
 /// Tells the time by which everything is judged.
@@ -76,13 +94,17 @@ impl Shared {
             generation: watch::Sender::new(0),
             events,
             synced: AtomicBool::new(false),
-            ready: AtomicBool::new(false),
+            unready: ArcSwapOption::from_pointee("starting".to_owned()),
+            stopping: AtomicBool::new(false),
             types_known: AtomicBool::new(false),
             served: ArcSwap::default(),
             enforced: ArcSwap::default(),
             compiled: ArcSwap::default(),
             registered: watch::Sender::default(),
             left: ArcSwap::default(),
+            live: ArcSwapOption::default(),
+            trusted: ArcSwap::default(),
+            emergency: ArcSwap::default(),
             clock,
             metrics: Metrics::default(),
         };
@@ -174,14 +196,78 @@ impl Shared {
         }
     }
 
-    /// Whether the operator answers requests and the API server knows that it does.
-    pub fn ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+    /// Whether this replica answers requests and the API server trusts its answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not ready.
+    pub fn ready(&self) -> Result<(), Arc<String>> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(Arc::new("stopping".to_owned()));
+        }
+        self.unready.load_full().map_or(Ok(()), Err)
     }
 
-    /// Notes whether the operator is ready.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Release);
+    /// Notes whether it is ready, or why not.
+    pub fn set_ready(&self, ready: Result<(), String>) {
+        let before = self.unready.load_full();
+        let now = ready.err();
+        if before.as_deref() != now.as_ref() {
+            match &now {
+                Some(reason) => tracing::info!(%reason, "not ready"),
+                None => tracing::info!("ready"),
+            }
+            self.unready.store(now.map(Arc::new));
+        }
+    }
+
+    /// From now on it is never ready again.
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// What the API server holds of our webhook configurations; nothing as long as nobody has told.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
+    /// Notes it.
+    pub fn set_live(&self, live: Live) {
+        if self.live().as_deref() != Some(&live) {
+            self.live.store(Some(Arc::new(live)));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+    }
+
+    /// The authorities that the API server should trust, in PEM; empty as long as there are none.
+    pub fn trusted(&self) -> Arc<String> {
+        self.trusted.load_full()
+    }
+
+    /// Notes them.
+    pub fn set_trusted(&self, authorities: String) {
+        if *self.trusted() != authorities {
+            self.trusted.store(Arc::new(authorities));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+    }
+
+    /// Whether somebody has switched enforcement off.
+    pub fn emergency(&self) -> Arc<Emergency> {
+        self.emergency.load_full()
+    }
+
+    /// Notes it.
+    pub fn set_emergency(&self, emergency: Emergency) {
+        if *self.emergency() != emergency {
+            self.emergency.store(Arc::new(emergency));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+    }
+
+    /// Whether what the API server obeys may be written: everything is known, and nobody has switched it off.
+    pub fn enforcing(&self) -> bool {
+        self.synced() && self.types_known() && *self.emergency() == Emergency::Enforcing
     }
 
     /// Namespaces for which the API server asks us, beyond those with an origin label.
@@ -202,14 +288,20 @@ impl Shared {
         }
     }
 
-    /// What the API server was last told not to ask us about.
-    pub fn registered(&self) -> watch::Receiver<Vec<Group>> {
+    /// What this replica has last told the API server not to ask us about, if it has told it anything.
+    pub fn registered(&self) -> watch::Receiver<Option<Vec<Group>>> {
         self.registered.subscribe()
     }
 
     /// Notes what the API server was told.
-    pub fn set_registered(&self, groups: Vec<Group>) {
+    pub fn set_registered(&self, groups: Option<Vec<Group>>) {
         self.registered.send_replace(groups);
+    }
+
+    /// Forgets what was in force when this replica last wrote.
+    pub fn forget_compiled(&self) {
+        self.set_compiled(Vec::new());
+        self.set_registered(None);
     }
 
     /// What generated policies leave to the webhooks.
@@ -227,7 +319,9 @@ impl Shared {
 
     /// Notes for which namespaces the API server asks us.
     pub fn set_enforced(&self, namespaces: BTreeSet<String>) {
-        self.enforced.store(Arc::new(namespaces));
-        self.generation.send_modify(|generation| *generation += 1);
+        if *self.enforced() != namespaces {
+            self.enforced.store(Arc::new(namespaces));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -32,6 +33,12 @@ pub struct Metrics {
     pub events_dropped: Counter,
     /// Watches that failed and were started again.
     pub watch_failures: Counter,
+    /// Whether this replica holds the lease and writes.
+    pub leading: Gauge,
+    /// Whether somebody has switched enforcement off.
+    pub enforcement_off: Gauge,
+    /// When the certificate in use ends, in seconds of Unix time.
+    pub certificate_expiry: Gauge,
 }
 
 impl Default for Metrics {
@@ -42,6 +49,9 @@ impl Default for Metrics {
             admission_seconds: Histogram::new(buckets),
             events_dropped: Counter::default(),
             watch_failures: Counter::default(),
+            leading: Gauge::default(),
+            enforcement_off: Gauge::default(),
+            certificate_expiry: Gauge::default(),
         }
     }
 }
@@ -49,12 +59,23 @@ impl Default for Metrics {
 impl Metrics {
     /// The metrics under their names.
     pub fn registry(&self) -> Registry {
-        let Self { admissions, admission_seconds, events_dropped, watch_failures } = self.clone();
+        let Self {
+            admissions,
+            admission_seconds,
+            events_dropped,
+            watch_failures,
+            leading,
+            enforcement_off,
+            certificate_expiry,
+        } = self.clone();
         let mut registry = Registry::with_prefix("domicile");
         registry.register("admission_requests", "Admission reviews answered", admissions);
         registry.register("admission_duration_seconds", "Time to answer an admission review", admission_seconds);
         registry.register("events_dropped", "Events dropped because too many waited", events_dropped);
         registry.register("watch_failures", "Watches that failed and were started again", watch_failures);
+        registry.register("leading", "Whether this replica writes", leading);
+        registry.register("enforcement_off", "Whether enforcement is switched off", enforcement_off);
+        registry.register("certificate_expiry_timestamp_seconds", "End of the certificate in use", certificate_expiry);
         registry
     }
 }

@@ -81,10 +81,9 @@ async fn answer(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Res
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.ready() {
-        "ok".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "caches are not full or the webhook is not registered yet").into_response()
+    match shared.ready() {
+        Ok(()) => "ok".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()).into_response(),
     }
 }
 

@@ -41,7 +41,7 @@ impl Operator {
         &self.log
     }
 
-    fn args(&self) -> [String; 7] {
+    fn args(&self) -> [String; 9] {
         let (webhook, health) = (self.webhook_port, self.health_port);
         [
             "operator".to_owned(),
@@ -51,6 +51,9 @@ impl Operator {
             format!("https://127.0.0.1:{webhook}"),
             "--health-listen".to_owned(),
             format!("127.0.0.1:{health}"),
+            // Of the same name at every start, as in a pod: whoever starts again knows that its predecessor is gone.
+            "--identity".to_owned(),
+            "playground".to_owned(),
         ]
     }
 

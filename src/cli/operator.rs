@@ -1,10 +1,13 @@
 //! `domicile operator`
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Exit;
+use crate::controllers::certificate::{Mode, Schedule};
 use crate::controllers::configuration::Address;
+use crate::controllers::owner::Name;
 use crate::controllers::run::{self, Options};
 use crate::telemetry::{self, LogFormat};
 
@@ -25,6 +28,24 @@ pub struct Arguments {
     /// The operator's own namespace, which is never judged
     #[arg(long, env = "POD_NAMESPACE", default_value = "domicile-system")]
     namespace: String,
+    /// What no other replica is called; by default the host's name and a number of this process
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+    /// The object of the installation that owns whatever the operator writes, so that it goes with it: ClusterRole/NAME
+    #[arg(long, env = "DOMICILE_OWNER")]
+    owner: Option<Name>,
+    /// Name of the Secret with the serving certificate, in the operator's namespace
+    #[arg(long, env = "DOMICILE_CERTIFICATE_SECRET", default_value = "domicile-webhook-tls")]
+    certificate_secret: String,
+    /// Who makes the serving certificate
+    #[arg(long, env = "DOMICILE_CERTIFICATE_MODE", value_enum, default_value = "self")]
+    certificate_mode: Mode,
+    /// Seconds for which a serving certificate of the operator's own holds; it is renewed after two thirds of them
+    #[arg(long, env = "DOMICILE_CERTIFICATE_LIFETIME_SECONDS", default_value_t = 90 * DAY, value_parser = lifetime())]
+    certificate_lifetime_seconds: u64,
+    /// The same for the authority that signs it; at least three times as long
+    #[arg(long, env = "DOMICILE_AUTHORITY_LIFETIME_SECONDS", default_value_t = 1095 * DAY, value_parser = lifetime())]
+    authority_lifetime_seconds: u64,
     /// Seconds for which the evidence of a node's country must be gone or disputed before its label is taken away
     #[arg(long, env = "DOMICILE_LABEL_GRACE_SECONDS", default_value_t = 30)]
     label_grace_seconds: u64,
@@ -46,11 +67,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         webhook_service,
         health_listen,
         namespace,
+        identity,
+        owner,
+        certificate_secret,
+        certificate_mode,
+        certificate_lifetime_seconds,
+        authority_lifetime_seconds,
         label_grace_seconds,
         guards,
         log_format,
         log,
     } = arguments;
+    if authority_lifetime_seconds < 3 * certificate_lifetime_seconds {
+        eprintln!("domicile: an authority must hold at least three times as long as a certificate");
+        return Ok(Exit::Usage);
+    }
     telemetry::init(log_format, &log);
     let address = match webhook_url {
         Some(url) => Address::Url(url.trim_end_matches('/').to_owned()),
@@ -62,11 +93,33 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         health_listen,
         namespace,
         guards,
+        identity: identity.unwrap_or_else(made_up),
+        owner,
+        certificate_secret,
+        certificate_mode,
+        certificate_schedule: Schedule {
+            authority: Duration::from_secs(authority_lifetime_seconds),
+            certificate: Duration::from_secs(certificate_lifetime_seconds),
+        },
         label_grace: Duration::from_secs(label_grace_seconds),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
     runtime.block_on(run::run(options))?;
     Ok(Exit::Ok)
+}
+
+/// A name that no other process has, for an operator that is told none.
+fn made_up() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let number = RandomState::new().build_hasher().finish();
+    format!("{}-{number:x}", host.trim())
+}
+
+const DAY: u64 = 24 * 3600;
+
+/// Shorter ones would be renewed faster than API servers can follow; longer ones than a century help nobody.
+fn lifetime() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(10..=36_500 * DAY)
 }
 
 /// A review takes microseconds; more threads would only cost memory.

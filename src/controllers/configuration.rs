@@ -11,11 +11,15 @@ use std::time::Duration;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
+use super::events::Draft;
+use super::owner::{Owner, OwnerError};
 use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
@@ -36,7 +40,8 @@ pub const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 const PLACEMENTS: &str = "placements";
 /// The API server gives up on a review after this many seconds.
 const TIMEOUT_SECONDS: i32 = 3;
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+/// The label that carries every namespace's name.
+pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// How the API server reaches the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +58,14 @@ pub enum Address {
 }
 
 /// Everything that the configurations depend on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
     /// How to reach the operator.
     pub address: Address,
-    /// PEM of the authority that vouches for its certificate.
+    /// PEM of the authorities that vouch for its certificate.
     pub authority: String,
+    /// Who owns them.
+    pub owner: Option<OwnerReference>,
     /// The operator's own namespace.
     pub namespace: String,
     /// Namespaces that hold a store or flow.
@@ -74,6 +81,21 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Before anything is known.
+    pub fn new(address: Address, namespace: String, guards: bool) -> Self {
+        Self {
+            address,
+            authority: String::new(),
+            owner: None,
+            namespace,
+            protected: BTreeSet::new(),
+            served: BTreeSet::new(),
+            rewrites_storage: false,
+            guards,
+            compiled: Vec::new(),
+        }
+    }
+
     /// Namespaces that are never judged.
     pub fn exempt(&self) -> BTreeSet<String> {
         SYSTEM.iter().map(|name| (*name).to_owned()).chain([self.namespace.clone()]).collect()
@@ -400,8 +422,19 @@ fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> 
     })
 }
 
-fn metadata() -> Value {
-    json!({"name": NAME, "labels": {"app.kubernetes.io/managed-by": "domicile", "app.kubernetes.io/part-of": "domicile"}})
+/// The labels of everything that the operator makes.
+pub fn labels() -> BTreeMap<String, String> {
+    [compile::MANAGED_BY, ("app.kubernetes.io/part-of", "domicile")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+fn metadata(inputs: &Inputs) -> Value {
+    let mut metadata = json!({"name": NAME, "labels": labels()});
+    if let Some(owner) = &inputs.owner {
+        metadata["ownerReferences"] = json!([owner]);
+    }
+    metadata
 }
 
 /// The mutating configuration (no client).
@@ -442,7 +475,7 @@ pub fn mutating(inputs: &Inputs) -> Value {
     }
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-        "metadata": metadata(), "webhooks": webhooks,
+        "metadata": metadata(inputs), "webhooks": webhooks,
     })
 }
 
@@ -497,47 +530,46 @@ pub fn validating(inputs: &Inputs) -> Value {
     webhooks.push(entry(inputs, "validate", &elsewhere, &clones()));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-        "metadata": metadata(), "webhooks": webhooks,
+        "metadata": metadata(inputs), "webhooks": webhooks,
     })
 }
 
-/// Keeps both configurations as they should be, until dropped. Ready from the first time on that both are.
-pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
-    // The API server hears of a changed configuration by a watch of its own.
-    const TAKES_EFFECT: Duration = Duration::from_secs(1);
+/// Keeps both configurations as they should be (leader only), until dropped. They hold only while nobody has switched
+/// enforcement off.
+pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner: Owner) {
     const RETRY: Duration = Duration::from_secs(1);
-    // Also written again from time to time, so that what somebody else changed does not stay.
+    // Also written again from time to time: a repair that went unnoticed, or an owner that is another one now.
     const REPAIR: Duration = Duration::from_secs(30);
     let mut published = shared.published();
-    let mut inputs = inputs;
-    let mut written: Option<Inputs> = None;
+    let mut written: Option<(Inputs, [Option<i64>; 2])> = None;
     let mut repair = tokio::time::Instant::now();
     loop {
-        if shared.synced() && shared.types_known() {
+        inputs.authority = (*shared.trusted()).clone();
+        if shared.enforcing() && !inputs.authority.is_empty() {
             inputs.protected = shared.index().protected();
             inputs.served.clone_from(&shared.served());
             inputs.compiled.clone_from(&shared.compiled());
             inputs.rewrites_storage =
                 shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
-            let due = repair <= tokio::time::Instant::now();
-            if written.as_ref() != Some(&inputs) || due {
-                match write(&client, &inputs).await {
-                    Ok(()) => {
-                        let fresh = written.as_ref() != Some(&inputs);
-                        written = Some(inputs.clone());
+            let live = shared.live().map(|live| live.generations());
+            // What our own writes came to is told by the watch a moment later: older versions are no news.
+            let theirs = |generations: &[Option<i64>; 2]| live.is_some_and(|live| differs(&live, generations));
+            let stands = match &written {
+                Some((before, generations)) if *before == inputs => {
+                    let theirs = theirs(generations);
+                    if theirs {
+                        tell(&shared);
+                    }
+                    !theirs
+                }
+                _ => false,
+            };
+            if !stands || repair <= tokio::time::Instant::now() {
+                match write(&client, &mut inputs, &owner).await {
+                    Ok(generations) => {
+                        written = Some((inputs.clone(), generations));
                         repair = tokio::time::Instant::now() + REPAIR;
-                        if !shared.ready() {
-                            shared.set_ready(true);
-                            tracing::info!("ready");
-                        }
-                        if fresh {
-                            shared.set_registered(inputs.compiled.clone());
-                            let exempt = inputs.exempt();
-                            let effective = inputs.protected.difference(&exempt).cloned().collect();
-                            tokio::time::sleep(TAKES_EFFECT).await;
-                            shared.set_enforced(effective);
-                            continue;
-                        }
+                        shared.set_registered(Some(inputs.compiled.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(error = %chain(&error), "failed to write the webhook configurations");
@@ -546,6 +578,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     }
                 }
             }
+        } else {
+            written = None;
         }
         tokio::select! {
             changed = published.changed() => if changed.is_err() { return },
@@ -554,12 +588,59 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     }
 }
 
-/// Writes both (client). The validating one first: what must not pass is refused before anything is changed.
-async fn write(client: &Client, inputs: &Inputs) -> Result<(), kube::Error> {
+/// Tells that somebody else changed what protects personal data.
+fn tell(shared: &Shared) {
+    tracing::warn!("the webhook configurations were changed by somebody else");
+    let regarding = ObjectReference {
+        api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
+        kind: Some("ValidatingWebhookConfiguration".to_owned()),
+        name: Some(NAME.to_owned()),
+        ..ObjectReference::default()
+    };
+    let note = "the webhook configurations were changed or removed by somebody else, and are put back".to_owned();
+    let reason = "EnforcementTampered";
+    shared.tell(Draft { regarding, related: None, warning: true, action: "Reconcile", reason, note });
+}
+
+/// Whether somebody else has written since (no client): a configuration is gone, or newer than what we wrote.
+fn differs(live: &[Option<i64>; 2], written: &[Option<i64>; 2]) -> bool {
+    live.iter()
+        .zip(written)
+        .any(|(live, written)| live.is_none_or(|live| written.is_some_and(|written| live > written)))
+}
+
+/// Why they could not be written.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    #[error("the API server refused")]
+    Refused(#[from] kube::Error),
+}
+
+/// Writes both (client), and tells their new versions. The validating one first: what must not pass is refused before
+/// anything is changed.
+async fn write(client: &Client, inputs: &mut Inputs, owner: &Owner) -> Result<[Option<i64>; 2], WriteError> {
+    inputs.owner = owner.current(client).await?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let validators: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    validators.patch_metadata(NAME, &params, &Patch::Apply(validating(inputs))).await?;
+    let validator = validators.patch_metadata(NAME, &params, &Patch::Apply(validating(inputs))).await?;
     let mutators: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    mutators.patch_metadata(NAME, &params, &Patch::Apply(mutating(inputs))).await?;
-    Ok(())
+    let mutator = mutators.patch_metadata(NAME, &params, &Patch::Apply(mutating(inputs))).await?;
+    Ok([validator.metadata.generation, mutator.metadata.generation])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_gone_or_newer_than_our_own_write_was_changed_by_somebody_else() {
+        let written = [Some(3), Some(2)];
+        assert!(!differs(&[Some(3), Some(2)], &written));
+        // The watch has not told of our write yet.
+        assert!(!differs(&[Some(2), Some(2)], &written));
+        assert!(differs(&[Some(3), Some(3)], &written));
+        assert!(differs(&[None, Some(2)], &written));
+    }
 }

@@ -15,16 +15,20 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{GroupVersionKind, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::clock;
 use super::configuration;
+use super::emergency;
 use super::events::Draft;
+use super::owner::{Owner, OwnerError};
 use super::watch::chain;
 use super::{FIELD_MANAGER, watch};
 use crate::compile::{self, API_VERSION, Generated, Group, Kind, MANAGED_BY, Plan};
@@ -104,10 +108,19 @@ fn resource(kind: Kind) -> ApiResource {
 }
 
 /// Runs until dropped.
-pub async fn run(client: Client, shared: Arc<Shared>, inputs: configuration::Inputs) {
+pub async fn run(client: Client, shared: Arc<Shared>, inputs: configuration::Inputs, owner: Owner) {
     const RETRY: Duration = Duration::from_secs(1);
     loop {
-        match started(&client, &shared, &inputs).await {
+        emergency::switched(&shared, true).await;
+        let ended = tokio::select! {
+            ended = started(&client, &shared, &inputs, &owner) => ended,
+            // Whatever was about to be written is not; what there is is removed by whoever has switched it off.
+            () = emergency::switched(&shared, false) => {
+                shared.forget_compiled();
+                continue;
+            }
+        };
+        match ended {
             Ok(()) => return,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "failed to keep the generated policies, starting again");
@@ -119,8 +132,22 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: configuration::Inp
     }
 }
 
+/// Why they could not be kept.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    #[error(transparent)]
+    Refused(#[from] kube::Error),
+}
+
 /// The same, from a look at what the API server serves.
-async fn started(client: &Client, shared: &Shared, inputs: &configuration::Inputs) -> Result<(), kube::Error> {
+async fn started(
+    client: &Client,
+    shared: &Shared,
+    inputs: &configuration::Inputs,
+    owner: &Owner,
+) -> Result<(), KeepError> {
     // Nodes and classes come in bursts.
     const GATHER: Duration = Duration::from_millis(300);
     // API servers hear of a changed policy by a watch, and look at what they heard once a second.
@@ -180,8 +207,9 @@ async fn started(client: &Client, shared: &Shared, inputs: &configuration::Input
                     continue;
                 }
                 tell(shared, &todo.repair);
+                let owner = if todo.write.is_empty() { None } else { owner.current(client).await? };
                 for object in &todo.write {
-                    let version = put(client, object).await?;
+                    let version = put(client, object, owner.as_ref()).await?;
                     seen.present.insert((object.kind, object.name.clone()), version.clone());
                     seen.written.insert((object.kind, object.name.clone()), (object.clone(), version));
                 }
@@ -211,7 +239,7 @@ async fn started(client: &Client, shared: &Shared, inputs: &configuration::Input
                 .any(|kind| serves(kind) != now.resources.iter().any(|one| one.name == kind.plural()))
             {
                 tracing::info!("the API server serves other kinds of policies now, starting again");
-                return Box::pin(started(client, shared, inputs)).await;
+                return Box::pin(started(client, shared, inputs, owner)).await;
             }
         }
     }
@@ -234,7 +262,8 @@ fn are_alike(one: &World, other: &World) -> bool {
 async fn asked(shared: &Shared, groups: &[Group]) {
     const PATIENCE: Duration = Duration::from_secs(10);
     let mut registered = shared.registered();
-    let told = registered.wait_for(|now| now.iter().all(|group| groups.contains(group)));
+    let told =
+        registered.wait_for(|now| now.as_ref().is_some_and(|now| now.iter().all(|group| groups.contains(group))));
     if tokio::time::timeout(PATIENCE, told).await.is_err() {
         tracing::warn!("the webhook configurations were not written in time");
     }
@@ -266,15 +295,20 @@ fn note(seen: &mut Seen, kind: Kind, event: Result<Event<PartialObjectMeta<Dynam
 }
 
 /// Writes an object as a whole (client). Not by server-side apply: what somebody else has added to it must go.
-async fn put(client: &Client, object: &Generated) -> Result<Version, kube::Error> {
+async fn put(client: &Client, object: &Generated, owner: Option<&OwnerReference>) -> Result<Version, kube::Error> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(object.kind));
-    let manifest = object.manifest();
+    let mut manifest = object.manifest();
+    manifest["metadata"]["ownerReferences"] = json!(owner.into_iter().collect::<Vec<_>>());
     let replace = |path: [&str; 2]| {
         let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
         let value = path.iter().fold(&manifest, |value, part| &value[*part]).clone();
         PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value })
     };
-    let whole = json_patch::Patch(vec![replace(["spec", ""]), replace(["metadata", "labels"])]);
+    let whole = json_patch::Patch(vec![
+        replace(["spec", ""]),
+        replace(["metadata", "labels"]),
+        replace(["metadata", "ownerReferences"]),
+    ]);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let written = match api.patch(&object.name, &params, &Patch::<()>::Json(whole)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => {
@@ -322,7 +356,6 @@ fn tell(shared: &Shared, repaired: &[Key]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn generated(name: &str, spec: &str) -> ((Kind, String), Generated) {
         let kind = Kind::ValidatingAdmissionPolicy;

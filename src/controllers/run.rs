@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum_server::Handle;
-use jiff::Timestamp;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch::Sender;
 
+use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
-use super::{events, nodes, policies, status, watch};
+use super::lease::Election;
+use super::owner::{self, Owner};
+use super::{emergency, events, live, nodes, policies, status, watch};
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -29,6 +32,16 @@ pub struct Options {
     pub namespace: String,
     /// Whether generated policies guard labels, kinds and configurations.
     pub guards: bool,
+    /// What no other replica is called.
+    pub identity: String,
+    /// Who owns what it writes.
+    pub owner: Option<owner::Name>,
+    /// Name of the Secret with the serving certificate.
+    pub certificate_secret: String,
+    /// Who makes the certificate.
+    pub certificate_mode: Mode,
+    /// How long certificates last.
+    pub certificate_schedule: Schedule,
     /// How long evidence for a node's country must be gone or disputed before its label is taken away.
     pub label_grace: Duration,
 }
@@ -37,16 +50,26 @@ pub struct Options {
 const LINGER: Duration = Duration::from_secs(2);
 /// After that, reviews in flight have this long to be answered.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Validity of the serving certificate, and after how much of it a new one is made.
-const CERTIFICATE_DAYS: i64 = 90;
-const RENEW_AFTER: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// Runs the operator until SIGTERM or SIGINT.
 ///
 /// # Errors
 ///
-/// When it cannot start: no access to a cluster, an address in use, a name that no certificate can carry.
+/// When it cannot start: no access to a cluster, an address in use, a URL without a host.
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let Options {
+        webhook_listen,
+        address,
+        health_listen,
+        namespace,
+        guards,
+        identity,
+        owner,
+        certificate_secret,
+        certificate_mode,
+        certificate_schedule,
+        label_grace,
+    } = options;
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
@@ -54,42 +77,67 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
     let (shared, messages) = Shared::new(Index::new(catalogue), Clock::wall());
 
-    let names = certificate_names(&options.address)?;
-    let identity = tls::issue(&names, Timestamp::now(), CERTIFICATE_DAYS)?;
-    let inputs = Inputs {
-        address: options.address.clone(),
-        authority: identity.authority.clone(),
-        namespace: options.namespace.clone(),
-        protected: std::collections::BTreeSet::new(),
-        served: std::collections::BTreeSet::new(),
-        rewrites_storage: false,
-        guards: options.guards,
-        compiled: Vec::new(),
+    let serving = Arc::new(tls::Serving::default());
+    let owner = Owner::new(owner);
+    let settings = certificate::Settings {
+        namespace: namespace.clone(),
+        secret: certificate_secret,
+        mode: certificate_mode,
+        schedule: certificate_schedule,
+        names: certificate_names(&address)?,
     };
-    let rustls = tls::config(identity)?;
-    let handle = Handle::new();
-    let listener = std::net::TcpListener::bind(options.webhook_listen)
-        .with_context(|| format!("failed to listen on {}", options.webhook_listen))?;
-    listener.set_nonblocking(true)?;
-    let server = webhook::serve(listener, rustls.clone(), handle.clone(), webhook::app(shared.clone()))?;
-    let probes = tokio::net::TcpListener::bind(options.health_listen)
-        .await
-        .with_context(|| format!("failed to listen on {}", options.health_listen))?;
-    let probes = axum::serve(probes, webhook::health(shared.clone()));
-    tracing::info!(webhook = %options.webhook_listen, health = %options.health_listen, "started");
+    let certificates = Certificates::new(client.clone(), settings, serving.clone());
+    let inputs = Inputs::new(address, namespace.clone(), guards);
+    let election = Election::new(client.clone(), namespace.clone(), identity, owner.clone());
 
-    // Fields of one `async` block stay alive until the server has drained: watches go on while reviews are answered.
-    let controllers = async {
+    let handle = Handle::new();
+    let listener =
+        std::net::TcpListener::bind(webhook_listen).with_context(|| format!("failed to listen on {webhook_listen}"))?;
+    listener.set_nonblocking(true)?;
+    let server = webhook::serve(listener, tls::config(serving)?, handle.clone(), webhook::app(shared.clone()))?;
+    let probes = tokio::net::TcpListener::bind(health_listen)
+        .await
+        .with_context(|| format!("failed to listen on {health_listen}"))?;
+    let probes = axum::serve(probes, webhook::health(shared.clone()));
+    tracing::info!(webhook = %webhook_listen, health = %health_listen, "started");
+
+    // What reads, on every replica.
+    let everywhere = async {
         tokio::join!(
             watch::all(client.clone(), shared.clone()),
             events::run(client.clone(), shared.clone(), messages),
-            nodes::run(client.clone(), shared.clone(), options.label_grace),
-            status::run(client.clone(), shared.clone(), inputs.clone()),
-            policies::run(client.clone(), shared.clone(), inputs.clone()),
-            registered(client.clone(), shared.clone(), inputs.clone(), rustls, names),
+            live::run(client.clone(), shared.clone()),
+            emergency::follow(client.clone(), &shared, &namespace),
+            certificates.follow(&shared),
         )
     };
-    let stopped = stop(shared.clone(), handle);
+    // What writes, on the one replica that holds the lease; dropped at once when it no longer does.
+    let under_the_lease = || async {
+        // What another leader has had in force is looked at anew.
+        shared.forget_compiled();
+        tokio::join!(
+            nodes::run(client.clone(), shared.clone(), label_grace),
+            status::run(client.clone(), shared.clone(), inputs.clone()),
+            policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
+            configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
+            emergency::tell(&shared, &namespace),
+            async {
+                match certificate_mode {
+                    Mode::Own => certificates.keep(&shared, &owner).await,
+                    Mode::External => std::future::pending().await,
+                }
+            },
+        );
+    };
+    let stopping = Sender::new(false);
+    let leading = async {
+        election.lead(&shared, stopping.subscribe(), under_the_lease).await;
+        // It has stopped writing, and goes on answering until the server has drained.
+        std::future::pending::<()>().await;
+    };
+    // Fields of one `async` block stay alive until the server has drained: watches go on while reviews are answered.
+    let controllers = async { tokio::join!(everywhere, leading) };
+    let stopped = stop(&shared, &stopping, handle);
     tokio::select! {
         ended = async { tokio::join!(server, stopped).0 } => ended.context("the webhook server failed"),
         ended = async { probes.await } => ended.context("the probe server failed"),
@@ -97,51 +145,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
 }
 
-/// Registers the webhook, and renews the certificate long before it ends.
-async fn registered(
-    client: Client,
-    shared: Arc<Shared>,
-    mut inputs: Inputs,
-    rustls: axum_server::tls_rustls::RustlsConfig,
-    names: Vec<String>,
-) {
-    // API servers take up a new bundle within a second or two; the old certificate serves until then.
-    const TAKE_UP: Duration = Duration::from_secs(60);
-    loop {
-        let renew = async {
-            tokio::time::sleep(RENEW_AFTER).await;
-            tls::issue(&names, Timestamp::now(), CERTIFICATE_DAYS)
-        };
-        let identity = tokio::select! {
-            () = configuration::run(client.clone(), shared.clone(), inputs.clone()) => return,
-            identity = renew => identity,
-        };
-        let identity = match identity {
-            Ok(identity) => identity,
-            Err(error) => {
-                tracing::error!(%error, "failed to renew the certificate");
-                continue;
-            }
-        };
-        let fresh = identity.authority.clone();
-        let both = Inputs { authority: format!("{}{fresh}", inputs.authority), ..inputs.clone() };
-        tokio::select! {
-            () = configuration::run(client.clone(), shared.clone(), both) => return,
-            () = tokio::time::sleep(TAKE_UP) => {}
-        }
-        match tls::server(identity) {
-            Ok(server) => {
-                rustls.reload_from_config(Arc::new(server));
-                inputs.authority = fresh;
-                tracing::info!("serving certificate renewed");
-            }
-            Err(error) => tracing::error!(%error, "failed to serve the renewed certificate"),
-        }
-    }
-}
-
-/// Waits for the signal to stop, then lets reviews in flight be answered.
-async fn stop(shared: Arc<Shared>, handle: Handle<SocketAddr>) {
+/// Waits for the signal to stop, has the lease given back, and lets reviews in flight be answered.
+async fn stop(shared: &Shared, stopping: &Sender<bool>, handle: Handle<SocketAddr>) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("failed to listen for signals");
@@ -152,7 +157,8 @@ async fn stop(shared: Arc<Shared>, handle: Handle<SocketAddr>) {
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping: reviews in flight are answered");
-    shared.set_ready(false);
+    shared.set_stopping();
+    stopping.send_replace(true);
     tokio::time::sleep(LINGER).await;
     handle.graceful_shutdown(Some(DRAIN));
 }

@@ -32,7 +32,7 @@ use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
 use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport};
 use crate::interpret::read::Problem;
-use crate::state::Shared;
+use crate::state::{Emergency, Shared};
 
 /// What to write (no client).
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub struct Cover {
     pub exempt: BTreeSet<String>,
     /// What generated policies leave to the webhooks.
     pub left: Vec<Left>,
+    /// Why nothing is enforced at all, if somebody has switched it off.
+    pub off: Option<String>,
 }
 
 /// What the statuses should be, for those that are not so already (no client).
@@ -130,6 +132,8 @@ fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStor
     let namespace = object.namespace().unwrap_or_default();
     sets.push(if cover.exempt.contains(&namespace) {
         set("Enforced", false, "SystemNamespace", "system namespaces are never judged; keep personal data elsewhere")
+    } else if let Some(off) = &cover.off {
+        set("Enforced", false, "EmergencyOff", off.clone())
     } else if cover.declared.contains(&namespace) {
         set("Enforced", true, "Registered", "the API server asks before anything changes in this namespace")
     } else {
@@ -245,14 +249,20 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     loop {
         let mut failed = false;
         let mut next = None;
-        if shared.synced() {
+        // What the API server asks about is told by a watch, like everything else.
+        if shared.synced() && shared.live().is_some() {
             let now = shared.now();
             let plan = {
                 let index = shared.index();
+                let off = match &*shared.emergency() {
+                    Emergency::Off(record) => Some(record.sentence()),
+                    Emergency::Unknown | Emergency::Enforcing => None,
+                };
                 let cover = Cover {
                     declared: (*shared.enforced()).clone(),
                     exempt: inputs.exempt(),
                     left: (*shared.left()).clone(),
+                    off,
                 };
                 plan(index.observe(now), &cover, now)
             };

@@ -86,7 +86,8 @@ struct Processes {
     _clients: Vec<Process>,
     apiserver: Mutex<Option<Process>>,
     start_apiserver: Program,
-    _etcd: Process,
+    etcd: Mutex<Option<Process>>,
+    start_etcd: Program,
 }
 
 /// What it takes to start a program.
@@ -116,7 +117,9 @@ impl ControlPlane {
 
     fn start_in(folder: &Path, binaries: &Binaries, options: Options) -> Result<(Processes, Credentials, Kubectl)> {
         let (etcd_port, port) = (free_port()?, free_port()?);
-        let mut etcd = Process::spawn("etcd", &binaries.etcd, &etcd_args(folder, etcd_port), folder)?;
+        let start_etcd = Program { path: binaries.etcd.clone(), args: etcd_args(folder, etcd_port), port: etcd_port };
+        // It need not listen before its clients come.
+        let mut etcd = Process::spawn("etcd", &start_etcd.path, &start_etcd.args, folder)?;
         let credentials = Credentials::create(folder, format!("https://127.0.0.1:{port}"), &options.users)?;
         let admin = credentials.kubeconfig(ADMIN)?.to_owned();
         let kubectl =
@@ -145,7 +148,8 @@ impl ControlPlane {
             _clients: clients,
             apiserver: Mutex::new(Some(apiserver)),
             start_apiserver: program,
-            _etcd: etcd,
+            etcd: Mutex::new(Some(etcd)),
+            start_etcd,
         };
         Ok((processes, credentials, kubectl))
     }
@@ -256,6 +260,31 @@ impl ControlPlane {
         ensure!(running.is_none(), "the API server is not stopped");
         *running = Some(self.processes.start_apiserver.start_apiserver(self.work_dir(), &self.kubectl)?);
         Ok(())
+    }
+
+    /// Ends etcd, as a crash would; what it was told is kept by the system. The API server should be stopped first.
+    pub fn stop_etcd(&self) {
+        drop(self.etcd().take());
+    }
+
+    /// Starts etcd again, with the same data; returns when it listens.
+    ///
+    /// # Errors
+    ///
+    /// If it is not stopped, or does not start.
+    pub fn start_etcd(&self) -> Result<()> {
+        let mut running = self.etcd();
+        ensure!(running.is_none(), "etcd is not stopped");
+        let Program { path, args, port } = &self.processes.start_etcd;
+        let mut etcd = Process::spawn("etcd", path, args, self.work_dir())?;
+        wait_for_port("etcd listens", *port, || etcd.check())?;
+        *running = Some(etcd);
+        Ok(())
+    }
+
+    fn etcd(&self) -> MutexGuard<'_, Option<Process>> {
+        // As below.
+        self.processes.etcd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {

@@ -16,8 +16,9 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().unwrap()
 });
 
-const CLUSTER_SCOPED: [&str; 11] = [
+const CLUSTER_SCOPED: [&str; 14] = [
     "Bloc",
+    "ClusterRole",
     "CustomResourceDefinition",
     "Location",
     "MutatingWebhookConfiguration",
@@ -27,6 +28,8 @@ const CLUSTER_SCOPED: [&str; 11] = [
     "Provider",
     "ResidencyPolicy",
     "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
 ];
 

@@ -1,12 +1,17 @@
 //! The operator against a real API server, scheduler and controllers.
 
 mod cases;
+mod certificate;
+mod cold;
 mod compiled;
 mod dead;
 mod differential;
+mod emergency;
 mod interpreted;
 mod law;
 mod nodes;
+mod owner;
+mod replicas;
 mod restart;
 mod scheduling;
 mod startup;

@@ -10,8 +10,10 @@ mod cases;
 mod cli;
 mod client;
 mod cluster;
+mod front;
 #[path = "../controlplane/harness.rs"]
 mod harness;
+mod load;
 mod operator;
 mod plane;
 mod poll;

@@ -36,12 +36,26 @@ pub struct Setup {
     pub webhook_port: u16,
     pub health_port: u16,
     pub label_grace_seconds: u64,
+    /// Its name among the replicas, as of its pod.
+    pub name: String,
+    /// Where the API server finds it, if not at its own port.
+    pub front: Option<u16>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
 }
 
 impl Setup {
     pub fn new(kubeconfig: PathBuf, folder: &Path, label_grace_seconds: u64) -> Self {
         let (webhook_port, health_port) = (free_port(), free_port());
-        Self { kubeconfig, folder: folder.to_owned(), webhook_port, health_port, label_grace_seconds }
+        let (name, front, arguments) = ("operator".to_owned(), None, Vec::new());
+        let folder = folder.to_owned();
+        Self { kubeconfig, folder, webhook_port, health_port, label_grace_seconds, name, front, arguments }
+    }
+
+    /// Another replica, behind the same front.
+    pub fn replica(&self, name: &str, front: u16) -> Self {
+        let own = Self::new(self.kubeconfig.clone(), &self.folder, self.label_grace_seconds);
+        Self { name: name.to_owned(), front: Some(front), arguments: self.arguments.clone(), ..own }
     }
 }
 
@@ -56,8 +70,10 @@ pub struct Operator {
 
 impl Operator {
     pub fn start(setup: &Setup) -> Self {
-        let Setup { kubeconfig, folder, webhook_port, health_port, label_grace_seconds } = setup;
-        let (pid, log) = (folder.join("operator.pid"), folder.join("operator.log"));
+        let Setup { kubeconfig, folder, webhook_port, health_port, label_grace_seconds, name, front, arguments } =
+            setup;
+        let (pid, log) = (folder.join(format!("{name}.pid")), folder.join(format!("{name}.log")));
+        let front = front.unwrap_or(*webhook_port);
         let _ = std::fs::remove_file(&pid);
         let output = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let supervisor = Command::new("/bin/sh")
@@ -65,12 +81,15 @@ impl Operator {
             .arg(&pid)
             .args([env!("CARGO_BIN_EXE_domicile"), "operator"])
             .args(["--webhook-listen", &format!("127.0.0.1:{webhook_port}")])
-            .args(["--webhook-url", &format!("https://127.0.0.1:{webhook_port}")])
+            .args(["--webhook-url", &format!("https://127.0.0.1:{front}")])
             .args(["--health-listen", &format!("127.0.0.1:{health_port}")])
             .args(["--label-grace-seconds", &label_grace_seconds.to_string()])
+            .args(["--owner", "ClusterRole/domicile"])
+            .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAME", name)
             .stdin(Stdio::piped())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
@@ -147,7 +166,7 @@ impl Drop for Operator {
 
 /// A port of 127.0.0.1 that nobody listens on: below those that the system gives to outgoing connections and apart from
 /// those that control planes take, since the operator comes back to it.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const PORTS: std::ops::Range<u16> = 12_000..20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let process = u16::try_from(std::process::id() % 8_000).unwrap();

@@ -37,17 +37,8 @@ static BINARIES: LazyLock<Binaries> =
 impl Plane {
     fn start(label_grace_seconds: u64) -> Self {
         let control = ControlPlane::start(&BINARIES, Options::default()).unwrap();
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut definitions = String::new();
-        for file in std::fs::read_dir(checkout.join("crds")).unwrap() {
-            definitions.push_str("---\n");
-            definitions.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
-        }
-        control.apply(&definitions).unwrap();
-        control.apply(&std::fs::read_to_string(checkout.join("examples/install/rbac.yaml")).unwrap()).unwrap();
-        let established =
-            control.kubectl_output(&["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"]);
-        established.unwrap().success().unwrap();
+        define(&control);
+        permit(&control);
         let account = control.kubeconfig_for_service_account("domicile-system", "domicile").unwrap();
         let operator = Setup::new(account, control.work_dir(), label_grace_seconds);
         let admin = Client::new(control.kubeconfig());
@@ -99,6 +90,32 @@ impl Plane {
             if label.as_deref() == country { Ok(()) } else { Err(format!("{node}: {label:?} is not {country:?}")) }
         });
     }
+}
+
+/// Installs our kinds.
+pub fn define(control: &ControlPlane) {
+    let mut definitions = String::new();
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crds")).unwrap() {
+        definitions.push_str("---\n");
+        definitions.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    control.apply(&definitions).unwrap();
+    let established =
+        control.kubectl_output(&["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"]);
+    established.unwrap().success().unwrap();
+}
+
+/// Installs the operator's account with what it may do.
+pub fn permit(control: &ControlPlane) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/install/rbac.yaml");
+    control.apply(&std::fs::read_to_string(file).unwrap()).unwrap();
+}
+
+/// Both webhook configurations, if they are there.
+pub fn configurations(admin: &Client) -> Vec<Value> {
+    let named = |kind| reference("admissionregistration.k8s.io/v1", kind, "", "domicile");
+    let both = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"];
+    both.into_iter().filter_map(|kind| admin.get(&named(kind))).collect()
 }
 
 /// A condition of an object; null if it is not there.

@@ -286,7 +286,7 @@ fn probes_and_metrics_tell_how_it_goes() {
     };
     assert_eq!(get("/healthz").0, StatusCode::OK);
     assert_eq!(get("/readyz").0, StatusCode::SERVICE_UNAVAILABLE);
-    shared.set_ready(true);
+    shared.set_ready(Ok(()));
     assert_eq!(get("/readyz").0, StatusCode::OK);
     ask(&shared, "/validate/labelled", &review("Pod", &abroad()));
     // Kinds that somebody makes up must not become values of a metric.

@@ -10,7 +10,7 @@ use crate::plane::{OURS, Plane, alone, condition, machine, pod};
 use crate::poll::{PATIENCE, until, yes};
 
 /// A file name among the arguments may be a host: only the webhook can tell, so that such a pod is not decided without it.
-fn with_arguments() -> Value {
+pub fn with_arguments() -> Value {
     let container = json!({"name": "app", "image": "example.org/app:1", "args": ["--config=/etc/answers.conf"]});
     json!({"containers": [container]})
 }
