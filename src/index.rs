@@ -35,7 +35,7 @@ use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::source;
 use crate::interpret::workload::{self, Template};
-use crate::interpret::world::World;
+use crate::interpret::world::{HeldPod, HeldPods, World};
 
 use lineage::{Ends, Owner, StaleLineage};
 use touching::{Maker, Toucher, Touching};
@@ -114,8 +114,8 @@ pub enum Kind {
 /// A pod, as the audit sees it.
 #[derive(Debug, Clone, PartialEq)]
 struct PodState {
-    labels: BTreeMap<String, String>,
-    spec: crate::interpret::objects::PodSpec,
+    /// Shared with the snapshots.
+    pod: Arc<HeldPod>,
     maker: Maker,
     ended: bool,
 }
@@ -230,6 +230,8 @@ pub struct Index {
     prepared_until: Option<Timestamp>,
     stale: Stale,
     stale_namespaces: BTreeSet<String>,
+    /// Namespaces with pods that have changed.
+    stale_pods: BTreeSet<String>,
     stale_lineage: StaleLineage,
     world: Arc<World>,
 }
@@ -274,6 +276,7 @@ impl Index {
             prepared_until: None,
             stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, resources: true },
             stale_namespaces: BTreeSet::new(),
+            stale_pods: BTreeSet::new(),
             stale_lineage: StaleLineage::default(),
             world: Arc::default(),
         }
@@ -385,10 +388,12 @@ impl Index {
         let phase = status.and_then(|status| status.phase);
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        let state = PodState { labels: metadata.labels.unwrap_or_default(), spec, maker, ended };
+        let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec });
+        let state = PodState { pod, maker, ended };
         let changed = self.pods.get(&name) != Some(&state);
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
+            self.stale_pods.insert(name.0.clone());
             self.pods.insert(name, state);
         }
         changed
@@ -588,6 +593,7 @@ impl Index {
             Kind::Pod => {
                 if self.pods.remove(&key()).is_some() {
                     self.stale_lineage.pods.insert(touching::pod(&key()));
+                    self.stale_pods.insert(namespace.to_owned());
                 }
             }
         }
@@ -674,6 +680,12 @@ impl Index {
             .chain(&self.foreign_clones)
             .map(|(namespace, _)| namespace.clone())
             .collect()
+    }
+
+    /// Namespaces with a pod that says itself whose data it holds.
+    pub fn holding(&self) -> BTreeSet<String> {
+        let labelled = |pods: &&Arc<HeldPods>| pods.values().any(|pod| pod.labels.contains_key(ORIGIN_LABEL));
+        self.world.pods.iter().filter(|(_, pods)| labelled(pods)).map(|(namespace, _)| namespace.clone()).collect()
     }
 
     /// The snapshot as of the last refresh.

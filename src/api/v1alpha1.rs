@@ -31,8 +31,8 @@ pub use provider::{
     ProviderParameter, ProviderSpec, ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
-    PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
-    ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
+    PolicyAccess, PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy,
+    ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
 pub use resource_interpreter::{
     ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,

@@ -61,6 +61,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         authority: identity.authority.clone(),
         namespace: options.namespace.clone(),
         protected: std::collections::BTreeSet::new(),
+        holding: std::collections::BTreeSet::new(),
         served: std::collections::BTreeSet::new(),
         rewrites_storage: false,
         guards: options.guards,

@@ -142,7 +142,7 @@ impl Index {
         };
         for ((space, name), state) in &self.pods {
             let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
-            let view = PodView { labels: &state.labels, spec: &state.spec, path: "spec", made: &[] };
+            let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
             let facts = pod::facts(&world, namespace, view, Pinning::Impossible);
             if facts.placements.is_empty() {
                 continue;
@@ -152,7 +152,7 @@ impl Index {
                 finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
             }
             count(&verdict);
-            let node = state.spec.node_name.as_ref().map(|node| self.place_of_node(node));
+            let node = state.pod.spec.node_name.as_ref().map(|node| self.place_of_node(node));
             for store in stores(&facts) {
                 let tally = tallies.entry(store).or_default();
                 tally.add(&format!("Pod/{name}"), &verdict);

@@ -16,8 +16,8 @@ use regex_lite::{Regex, RegexBuilder};
 
 use crate::api::v1alpha1::{
     BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationCluster, LocationSpec, ParameterSource, PartyFacts,
-    PartySpec, PlaceMeaning, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec, TransformationKind,
-    UnknownPlace, ValueMeaning,
+    PartySpec, PlaceMeaning, PolicyAccess, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec,
+    TransformationKind, UnknownPlace, ValueMeaning,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
@@ -29,7 +29,7 @@ use crate::engine::law::claims::{Basis, Claims};
 use crate::engine::law::source::Confidence;
 use crate::engine::lawbook::{Bloc, Lawbook, Membership, Window};
 use crate::engine::place::Places;
-use crate::engine::policy::{Mode, Policy, PreferredRegion, Term};
+use crate::engine::policy::{Accessors, Mode, Policy, PreferredRegion, Term};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -444,7 +444,20 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
             .as_ref()
             .map(|parties| parties.refuse_controlled_from.clone())
             .unwrap_or_default(),
+        access: spec.access.iter().map(accessors).collect(),
+        network: spec.network,
     }
+}
+
+/// A country that nobody knows is no place at all, and leaves whoever is there nowhere in particular.
+fn accessors(one: &PolicyAccess) -> Accessors {
+    let mut reader = Reader::default();
+    let countries = reader.countries("", Some(&one.from));
+    let from = match reader.0.is_empty() && !countries.is_empty() {
+        true => Places::known(countries),
+        false => Places::unknown("its place in spec.access cannot be read"),
+    };
+    Accessors { groups: one.groups.clone(), users: one.users.clone(), from }
 }
 
 fn mode_of(unknown: UnknownPlace) -> Mode {
@@ -479,6 +492,11 @@ pub fn policy_problems(spec: &ResidencyPolicySpec, lawbook: &Lawbook, now: Times
             term => word_problem(field, word, &term, lawbook, &known, now),
         });
     }
+    let mut reader = Reader::default();
+    for (at, access) in spec.access.iter().enumerate() {
+        reader.countries(&format!("spec.access[{at}].from"), Some(&access.from));
+    }
+    problems.append(&mut reader.0);
     let read = policy("", spec);
     let lists = [
         &spec.residence.collect,
