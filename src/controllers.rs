@@ -4,6 +4,7 @@ mod clock;
 pub mod configuration;
 pub mod events;
 mod law_events;
+pub mod network;
 pub mod nodes;
 pub mod policies;
 pub mod run;

@@ -10,6 +10,7 @@
 mod build;
 mod lineage;
 mod manifest;
+mod network;
 mod observe;
 mod origins;
 mod touching;
@@ -41,6 +42,7 @@ use lineage::{Ends, Owner, StaleLineage};
 use touching::{Maker, Toucher, Touching};
 
 pub use manifest::ManifestError;
+pub use network::{Networks, StoreNetwork, Way};
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
 pub use origins::{Anonymity, StoreOrigins};
 

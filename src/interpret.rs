@@ -11,6 +11,7 @@ pub mod matter;
 pub mod objects;
 pub mod own;
 pub mod pod;
+pub mod rbac;
 pub mod read;
 pub mod resource;
 pub mod scope;

@@ -39,7 +39,6 @@ const PLACEMENTS: &str = "placements";
 const BINDINGS: &str = "bindings";
 /// The API server gives up on a review after this many seconds.
 const TIMEOUT_SECONDS: i32 = 3;
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// How the API server reaches the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]

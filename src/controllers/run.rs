@@ -11,7 +11,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration::{self, Address, Inputs};
-use super::{events, nodes, policies, status, watch};
+use super::{events, network, nodes, policies, status, watch};
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -84,6 +84,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         tokio::join!(
             watch::all(client.clone(), shared.clone()),
             events::run(client.clone(), shared.clone(), messages),
+            network::run(client.clone(), shared.clone(), inputs.clone()),
             nodes::run(client.clone(), shared.clone(), options.label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             policies::run(client.clone(), shared.clone(), inputs.clone()),

@@ -160,6 +160,7 @@ impl Index {
             data: Arc::new(self.data_of_flow(name)),
             workloads: flow.object.spec.workloads.as_ref().map(|workloads| scope::selector(&workloads.selector)),
             recipient: self.recipient(name),
+            addresses: flow.reading.iter().flat_map(|reading| &reading.addresses).map(|one| one.range).collect(),
             matter: self.matters.flows.get(name).cloned(),
         };
         self.flow_scopes.insert(name.clone(), Arc::new(scope));

@@ -168,10 +168,11 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
             flexibility: Flexibility::Fixed,
         });
     }
-    egress(world, namespace, &flows, pod, &data, &mut placements);
     let stake = |flow: &&FlowScope| Some(Stake { matter: flow.matter.clone()?, field: Some(carried(flow)) });
     let matters = flows.iter().filter_map(stake).collect();
-    Facts { placements, matters }
+    let mut facts = Facts { placements, matters };
+    egress(world, namespace, &flows, pod, &data, &mut facts);
+    facts
 }
 
 /// Where a pod runs, and what says so.
@@ -240,11 +241,11 @@ pub fn added(before: &PodSpec, now: &PodSpec) -> Option<PodSpec> {
 /// Where the containers of a pod are told to send data, and nothing else of it. Its labels say which flows it carries.
 pub fn told(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, data: &[Arc<Data>]) -> Facts {
     let flows = scope::of_pod(world, namespace, pod.labels, pod.spec).flows;
-    let mut placements = Vec::new();
+    let mut facts = Facts::default();
     if !data.is_empty() {
-        egress(world, namespace, &flows, pod, data, &mut placements);
+        egress(world, namespace, &flows, pod, data, &mut facts);
     }
-    Facts { placements, ..Facts::default() }
+    facts
 }
 
 /// Where its containers are told to send data, by variables, arguments, host aliases and config maps.
@@ -254,7 +255,7 @@ fn egress(
     flows: &[&FlowScope],
     pod: PodView<'_>,
     data: &[Arc<Data>],
-    into: &mut Vec<Placement>,
+    into: &mut Facts,
 ) {
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);

@@ -83,8 +83,8 @@ impl Client {
     ) -> Result<Answer, String> {
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = Request::builder().method(method).uri(path);
-        let headers = [("content-type", kind), ("accept", "application/json")].iter().chain(headers);
-        let request = headers.fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.header("content-type", kind).header("accept", "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::from(bytes)).unwrap();
         RUNTIME.block_on(async {
             let answer = self.0.send(request).await.map_err(|error| format!("{method} {path}: {error}"))?;
@@ -128,12 +128,7 @@ impl Client {
         self.try_send("PATCH", &path_of(reference), "application/merge-patch+json", patch).unwrap()
     }
 
-    /// The same as a dry run.
-    pub fn patch_dry(&self, reference: &Value, patch: &Value) -> Answer {
-        self.patch_dry_part(reference, "", patch)
-    }
-
-    /// The same for a part of it, as in `/status`.
+    /// The same as a dry run, for the object or a part of it, as in `/status`.
     pub fn patch_dry_part(&self, reference: &Value, part: &str, patch: &Value) -> Answer {
         let dry = format!("{}{part}?dryRun=All", path_of(reference));
         self.try_send("PATCH", &dry, "application/merge-patch+json", patch).unwrap()

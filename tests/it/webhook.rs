@@ -224,7 +224,7 @@ fn connection(name: &str, groups: &[&str]) -> Value {
 
 #[test]
 fn a_connection_is_judged_by_who_asks_and_tells_nobody_who_that_was() {
-    let (shared, mut drafts) = operator(&format!("{WORLD}\n---\n{REACHED}"));
+    let (shared, mut drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
     let mine = ask(&shared, "/validate/labelled", &connection("app", &["staff", "support-de"]));
     assert_eq!(mine, json!({"uid": "7", "allowed": true}));
     let others = ask(&shared, "/validate/labelled", &connection("app", &["staff", "support-us"]));
@@ -246,7 +246,7 @@ fn a_connection_is_judged_by_who_asks_and_tells_nobody_who_that_was() {
 
 #[test]
 fn who_asks_without_a_name_is_nobody_in_particular() {
-    let (shared, _drafts) = operator(&format!("{WORLD}\n---\n{REACHED}"));
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
     for info in [Value::Null, json!({}), json!({"username": null, "groups": null}), json!({"groups": []})] {
         let mut review = connection("app", &[]);
         review["request"]["userInfo"] = info;
@@ -257,7 +257,7 @@ fn who_asks_without_a_name_is_nobody_in_particular() {
 
 #[test]
 fn whoever_reaches_into_or_binds_a_pod_that_is_not_known_has_to_try_again() {
-    let (shared, _drafts) = operator(&format!("{WORLD}\n---\n{REACHED}"));
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
     let binding = json!({"metadata": {"name": "other"}, "target": {"name": "fra-1"}});
     let mut bound = review("Pod", &binding);
     let kind = json!({"group": "", "version": "v1", "kind": "Binding"});
@@ -274,7 +274,7 @@ fn whoever_reaches_into_or_binds_a_pod_that_is_not_known_has_to_try_again() {
 
 #[test]
 fn a_pod_that_becomes_known_in_the_meantime_is_waited_for() {
-    let (shared, _drafts) = operator(&format!("{WORLD}\n---\n{REACHED}"));
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
     let response = RUNTIME.block_on(async {
         let asked = tokio::spawn({
             let shared = shared.clone();

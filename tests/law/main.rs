@@ -8,6 +8,7 @@ mod catalogue;
 mod endpoint;
 mod law_properties;
 mod lineage;
+mod network;
 mod overlay;
 mod past;
 mod properties;
