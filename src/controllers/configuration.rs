@@ -19,7 +19,7 @@ use super::FIELD_MANAGER;
 use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
-use crate::compile::{self, cel};
+use crate::compile::{self, NAMESPACE_NAME, cel};
 use crate::engine::policy::RewriteStorage;
 use crate::interpret::access::Way;
 use crate::interpret::objects::SELECTED_NODE;

@@ -128,7 +128,12 @@ impl Client {
         self.try_send("PATCH", &path_of(reference), "application/merge-patch+json", patch).unwrap()
     }
 
-    /// The same as a dry run, for the object or a part of it, as in `/status`.
+    /// The same as a dry run.
+    pub fn patch_dry(&self, reference: &Value, patch: &Value) -> Answer {
+        self.patch_dry_part(reference, "", patch)
+    }
+
+    /// The same for a part of it, as in `/status`.
     pub fn patch_dry_part(&self, reference: &Value, part: &str, patch: &Value) -> Answer {
         let dry = format!("{}{part}?dryRun=All", path_of(reference));
         self.try_send("PATCH", &dry, "application/merge-patch+json", patch).unwrap()
