@@ -36,7 +36,7 @@ use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::source;
 use crate::interpret::workload::{self, Template};
-use crate::interpret::world::{HeldPod, HeldPods, World};
+use crate::interpret::world::{HeldPod, World};
 
 use lineage::{Ends, Owner, StaleLineage};
 use touching::{Maker, Toucher, Touching};
@@ -684,10 +684,13 @@ impl Index {
             .collect()
     }
 
-    /// Namespaces with a pod that says itself whose data it holds.
+    /// Namespaces that hold no data but that of pods which say so themselves: of such a namespace nothing else is kept.
     pub fn holding(&self) -> BTreeSet<String> {
-        let labelled = |pods: &&Arc<HeldPods>| pods.values().any(|pod| pod.labels.contains_key(ORIGIN_LABEL));
-        self.world.pods.iter().filter(|(_, pods)| labelled(pods)).map(|(namespace, _)| namespace.clone()).collect()
+        let declares = |namespace: &str| {
+            let scope = self.world.namespaces.get(namespace);
+            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
+        };
+        self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()
     }
 
     /// The snapshot as of the last refresh.

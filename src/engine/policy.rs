@@ -329,13 +329,13 @@ impl Resolved {
     fn allowed(&self, policy: &Policy, (act, asker): (Act, Asker), data: &Data, law: &Law<'_>) -> Option<CountrySet> {
         // Where the law itself is asked about transfers, places are not limited beside it. It cannot be asked about somebody
         // who declares nothing: they may be wherever it lets the data go.
-        let asked = match asker {
+        let unlisted = match asker {
             Asker::Object => Allowance { fixed: CountrySet::FULL, ..Allowance::default() },
             Asker::Person => Allowance { law: true, ..Allowance::default() },
         };
         let asks = matches!(act, Act::Transfer | Act::Access) && policy.checks.contains(&Check::Transfer);
         let Allowance { fixed, origin: own, law: lawful } =
-            self.acts[act.index()].as_ref().or(asks.then_some(&asked))?;
+            self.acts[act.index()].as_ref().or(asks.then_some(&unlisted))?;
         if !policy.covers_categories(&data.categories) {
             return None;
         }

@@ -66,7 +66,7 @@ impl Index {
                 let verdict = self.judge_flow(name, flow, &world, now);
                 networks.until = sooner(networks.until, verdict.holds_until);
                 if verdict.action != Action::Refuse {
-                    open.extend(self.reached(flow, &world).cloned());
+                    open.extend(reached(flow, &world).cloned());
                 }
             }
             let selector = workloads.selector.clone();
@@ -85,7 +85,7 @@ impl Index {
         if !self.is_shut(&store, &world, now) {
             return None;
         }
-        let known = self.reached(flow, &world).count();
+        let known = reached(flow, &world).count();
         Some(match verdict.action {
             Action::Refuse => Way::Refused,
             _ if recipient.addresses.is_empty() => Way::NoAddresses,
@@ -115,19 +115,6 @@ impl Index {
         })
     }
 
-    /// The addresses of a flow's recipient that no `Location` has elsewhere.
-    fn reached<'a>(&self, flow: &'a FlowState, world: &'a World) -> impl Iterator<Item = &'a Address> + use<'a> {
-        let reading = flow.reading.iter();
-        reading
-            .flat_map(|reading| reading.addresses.iter().map(move |address| (address, &reading.recipient)))
-            .filter_map(|(address, recipient)| {
-                let places = world.gazetteer.range(address.range);
-                let elsewhere =
-                    || recipient.as_ref().is_some_and(|there| !places.countries.is_subset(&there.countries));
-                (places.unproven.is_some() || !elsewhere()).then_some(address)
-            })
-    }
-
     /// What a flow declares, judged.
     pub(super) fn judge_flow(&self, name: &Name, state: &FlowState, world: &World, now: Timestamp) -> Verdict {
         let facts = match self.matters.flows.get(name) {
@@ -138,4 +125,16 @@ impl Index {
         };
         engine::decide(&facts, &world.lawbook, &world.policies, now)
     }
+}
+
+/// The addresses of a flow's recipient that no `Location` has elsewhere.
+fn reached<'a>(flow: &'a FlowState, world: &'a World) -> impl Iterator<Item = &'a Address> + use<'a> {
+    let reading = flow.reading.iter();
+    reading.flat_map(|reading| reading.addresses.iter().map(move |address| (address, &reading.recipient))).filter_map(
+        |(address, recipient)| {
+            let places = world.gazetteer.range(address.range);
+            let elsewhere = || recipient.as_ref().is_some_and(|there| !places.countries.is_subset(&there.countries));
+            (places.unproven.is_some() || !elsewhere()).then_some(address)
+        },
+    )
 }

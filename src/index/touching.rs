@@ -105,7 +105,7 @@ pub struct Aside(Kept);
 #[derive(Debug)]
 enum Kept {
     Pod(Name, super::PodState),
-    Template(Toucher, Template),
+    Template(Toucher, Box<Template>),
 }
 
 impl Index {
@@ -122,7 +122,7 @@ impl Index {
             self.stale_pods.insert(name.0.clone());
             return self.pods.remove(&name).map(|state| Aside(Kept::Pod(name, state)));
         }
-        self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, template)))
+        self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, Box::new(template))))
     }
 
     /// Puts back what was set aside.
@@ -135,7 +135,7 @@ impl Index {
             }
             Kept::Template(toucher, template) => {
                 self.stale_lineage.pods.insert(toucher.clone());
-                self.templates.insert(toucher, template);
+                self.templates.insert(toucher, *template);
             }
         }
     }

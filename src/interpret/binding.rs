@@ -2,12 +2,10 @@
 //! node; and what labels a binding brings become the pod's.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
-use super::objects::metadata;
 use super::pod::{self, PodView};
-use super::scope;
+use super::scope::{self, Labels};
 use super::world::World;
 use super::{JudgeError, Judgement, Request, known_namespace, left};
 use crate::engine;
@@ -19,9 +17,16 @@ pub const KIND: &str = "Binding";
 /// What a binding says.
 #[derive(Debug, Deserialize)]
 struct Binding {
-    #[serde(default, deserialize_with = "metadata")]
-    metadata: ObjectMeta,
+    #[serde(default)]
+    metadata: Metadata,
     target: Target,
+}
+
+/// What becomes the pod's. Annotations never say whose data a pod holds.
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    name: Option<String>,
+    labels: Option<Labels>,
 }
 
 /// The node.

@@ -20,7 +20,7 @@ pub use sources::*;
 pub use storage::*;
 
 pub use decode::may_tell;
-pub(super) use decode::metadata;
+use decode::metadata;
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";

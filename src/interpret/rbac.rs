@@ -165,8 +165,8 @@ impl Rbac {
             return;
         }
         into.push(role);
-        let rule = role.aggregation_rule.iter().flat_map(|rule| rule.cluster_role_selectors.iter().flatten());
-        for selector in rule.map(super::scope::selector) {
+        let selectors = role.aggregation_rule.iter().flat_map(|rule| rule.cluster_role_selectors.iter().flatten());
+        for selector in selectors.map(super::scope::selector) {
             for one in self.cluster_roles.iter().filter(|role| selector.matches(role.labels())) {
                 self.aggregate(&one.name_any(), into);
             }

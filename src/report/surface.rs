@@ -228,7 +228,9 @@ fn built_in() -> Vec<BuiltIn> {
         one("", "Namespace", "namespaces", Cluster, &[], false),
         one("", "Node", "nodes", Cluster, &[], false),
         one("", "PersistentVolumeClaim", "persistentvolumeclaims", Namespaced, &[Act::Store], true),
-        one("", "Pod", "pods", Namespaced, &pods, true),
+        one("", "Binding", "bindings", Namespaced, &[Act::Store, Act::Process], false),
+        // Who reaches into it is judged as well.
+        one("", "Pod", "pods", Namespaced, &[Act::Store, Act::Process, Act::Access, Act::Transfer], true),
         one(GROUP, "DataStore", "datastores", Namespaced, &[Act::Store, Act::Access], false),
         one(
             GROUP,
