@@ -211,6 +211,7 @@ fn admission(world: &World, flows: &[Value], now: Timestamp) -> Outcome<()> {
             name: flow["metadata"]["name"].as_str().unwrap_or_default(),
             object: Body::Json(&text),
             old: None,
+            user: domicile::interpret::access::User::default(),
         };
         let start = Instant::now();
         let judgement = interpret::judge(world, &request, now)?;

@@ -108,6 +108,7 @@ fn decision(world: &World, pod: &Value) -> Outcome<f64> {
         name: "",
         object: Content::Json(&object),
         old: None,
+        user: domicile::interpret::access::User::default(),
     };
     let now = jiff::Timestamp::now();
     let mut times = Vec::with_capacity(BATCHES);

@@ -1,5 +1,6 @@
 //! The command line: one subcommand a file.
 
+mod access;
 mod answer;
 mod catalogue;
 mod check;
@@ -32,6 +33,9 @@ const AFTER: &str = "Verdicts are engineering input, not legal advice.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show who reaches personal data by logs, secrets, node proxies and connections into pods, and from where they are
+    /// declared to do so
+    Access(access::Arguments),
     /// Answer for countries: is an opt-in required, what may enrich customer profiles, what can people ask for
     Answer(answer::Arguments),
     /// Print the built-in catalogue: law, blocs, locations, providers and the policy `law`
@@ -106,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Access(arguments) => access::run(&arguments),
         Command::Answer(arguments) => answer::run(&arguments),
         Command::Catalogue(arguments) => catalogue::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -9,6 +9,7 @@ pub mod events;
 mod law_events;
 pub mod lease;
 pub mod live;
+pub mod network;
 pub mod nodes;
 pub mod owner;
 pub mod policies;

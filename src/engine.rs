@@ -48,7 +48,7 @@ use law::source::Authority;
 use law::transfer::sooner;
 use lawbook::Lawbook;
 use place::Places;
-use policy::{Law, Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
+use policy::{Asker, Law, Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
 use rules::{Judged, Owners};
 use verdict::{Action, Change, Finding, Obligation, Rewrite, Verdict};
 
@@ -179,7 +179,7 @@ fn note(into: &mut Vec<String>, all: &[String]) {
 /// The policies that limit a placement, by name.
 pub fn bindings<'a>(placement: &Placement, policies: &'a Policies, law: &Law<'_>) -> Vec<Binding<'a>> {
     let mut bindings = Vec::new();
-    policies.limits(placement.act, &placement.data, law, |policy, allowed| {
+    policies.limits(placement.asked(), &placement.data, law, |policy, allowed| {
         bindings.push(Binding { policy, allowed });
     });
     bindings
@@ -200,7 +200,7 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(act: Act, data: &[Arc<Data>], policies: &Policies, law: &Law<'_>) -> Self {
+    fn of(act: (Act, Asker), data: &[Arc<Data>], policies: &Policies, law: &Law<'_>) -> Self {
         let mut limits = Self {
             enforced: CountrySet::FULL,
             all: CountrySet::FULL,
@@ -230,7 +230,7 @@ pub fn pinned_to(
     now: Timestamp,
 ) -> Option<(CountrySet, PinBy)> {
     let law = policies.law(lawbook, now);
-    let limits = Limits::of(placement.act, &placement.data, policies, &law);
+    let limits = Limits::of(placement.asked(), &placement.data, policies, &law);
     (limits.any_enforces && limits.pods_may_be_pinned).then_some((limits.enforced, limits.pin_by))
 }
 
@@ -243,7 +243,7 @@ fn judge<'a>(
     law: &'a Law<'a>,
     verdict: &mut Verdict,
 ) -> Option<Judged<'a>> {
-    let limits = Limits::of(placement.act, &placement.data, policies, law);
+    let limits = Limits::of(placement.asked(), &placement.data, policies, law);
     let enforced = limits.enforced;
     let mut places = placement.places.clone();
     if limits.any_enforces
@@ -254,7 +254,7 @@ fn judge<'a>(
         verdict.rewrites.extend(change.map(|change| Rewrite { placement: position, change }));
         places = narrowed;
     }
-    let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.act, data, law);
+    let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.asked(), data, law);
     if places.within(&limits.all) && !enforced.is_empty() && placement.data.iter().all(|data| covered(data)) {
         return None;
     }
@@ -271,7 +271,7 @@ fn make_right<'a>(
     let Limits { enforced, pods_may_be_pinned, pin_by, .. } = limits;
     let narrowed = placement.places.countries.intersection(enforced);
     match &placement.flexibility {
-        Flexibility::Fixed => None,
+        Flexibility::Fixed | Flexibility::Person => None,
         Flexibility::Nodes => {
             let change = Change::PinNodes { countries: narrowed, by: *pin_by };
             (*pods_may_be_pinned && !narrowed.is_empty()).then(|| (Some(change), Places::known(narrowed)))

@@ -10,6 +10,7 @@
 mod build;
 mod lineage;
 mod manifest;
+mod network;
 mod observe;
 mod origins;
 mod touching;
@@ -35,12 +36,13 @@ use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::source;
 use crate::interpret::workload::{self, Template};
-use crate::interpret::world::World;
+use crate::interpret::world::{HeldPod, World};
 
 use lineage::{Ends, Owner, StaleLineage};
 use touching::{Maker, Toucher, Touching};
 
 pub use manifest::ManifestError;
+pub use network::{Networks, StoreNetwork, Way};
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
 pub use origins::{Anonymity, StoreOrigins};
 
@@ -114,8 +116,8 @@ pub enum Kind {
 /// A pod, as the audit sees it.
 #[derive(Debug, Clone, PartialEq)]
 struct PodState {
-    labels: BTreeMap<String, String>,
-    spec: crate::interpret::objects::PodSpec,
+    /// Shared with the snapshots.
+    pod: Arc<HeldPod>,
     maker: Maker,
     ended: bool,
 }
@@ -230,6 +232,8 @@ pub struct Index {
     prepared_until: Option<Timestamp>,
     stale: Stale,
     stale_namespaces: BTreeSet<String>,
+    /// Namespaces with pods that have changed.
+    stale_pods: BTreeSet<String>,
     stale_lineage: StaleLineage,
     world: Arc<World>,
 }
@@ -274,6 +278,7 @@ impl Index {
             prepared_until: None,
             stale: Stale { law: true, policies: true, places: true, nodes: true, storage: true, resources: true },
             stale_namespaces: BTreeSet::new(),
+            stale_pods: BTreeSet::new(),
             stale_lineage: StaleLineage::default(),
             world: Arc::default(),
         }
@@ -385,10 +390,12 @@ impl Index {
         let phase = status.and_then(|status| status.phase);
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        let state = PodState { labels: metadata.labels.unwrap_or_default(), spec, maker, ended };
+        let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec });
+        let state = PodState { pod, maker, ended };
         let changed = self.pods.get(&name) != Some(&state);
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
+            self.stale_pods.insert(name.0.clone());
             self.pods.insert(name, state);
         }
         changed
@@ -588,6 +595,7 @@ impl Index {
             Kind::Pod => {
                 if self.pods.remove(&key()).is_some() {
                     self.stale_lineage.pods.insert(touching::pod(&key()));
+                    self.stale_pods.insert(namespace.to_owned());
                 }
             }
         }
@@ -674,6 +682,15 @@ impl Index {
             .chain(&self.foreign_clones)
             .map(|(namespace, _)| namespace.clone())
             .collect()
+    }
+
+    /// Namespaces that hold no data but that of pods which say so themselves: of such a namespace nothing else is kept.
+    pub fn holding(&self) -> BTreeSet<String> {
+        let declares = |namespace: &str| {
+            let scope = self.world.namespaces.get(namespace);
+            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
+        };
+        self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()
     }
 
     /// The snapshot as of the last refresh.

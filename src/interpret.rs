@@ -1,6 +1,8 @@
 //! Kubernetes objects to facts, and verdicts back to patches. The only door: webhook, controllers and command line all
 //! come through here, so that all of them judge alike.
 
+pub mod access;
+pub mod binding;
 pub mod claim;
 pub mod constraint;
 pub mod driver;
@@ -9,6 +11,7 @@ pub mod matter;
 pub mod objects;
 pub mod own;
 pub mod pod;
+pub mod rbac;
 pub mod read;
 pub mod resource;
 pub mod scope;
@@ -33,6 +36,7 @@ use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Change, Finding, Verdict};
 use crate::engine::{self, rules};
 
+use access::{User, Way};
 use claim::Asking;
 use objects::{Claim, Pod, SELECTED_NODE};
 use own::OwnKind;
@@ -50,6 +54,8 @@ pub enum Operation {
     Create,
     /// A changed one.
     Update,
+    /// A connection into something that exists. The object is what was asked of the connection.
+    Connect,
 }
 
 /// An object to judge.
@@ -69,6 +75,8 @@ pub struct Request<'a> {
     pub object: Body<'a>,
     /// What it replaces.
     pub old: Option<Body<'a>>,
+    /// Who asks. Only connections depend on it.
+    pub user: User<'a>,
 }
 
 /// An object as it came.
@@ -175,6 +183,9 @@ pub enum JudgeError {
     /// The namespace is not in the snapshot yet. Never guessed: the caller tries again.
     #[error("namespace {0} is not known yet; retry")]
     UnknownNamespace(String),
+    /// The pod is not in the snapshot yet, so that nobody can tell whose data it holds.
+    #[error("pod {0}/{1} is not known yet; retry")]
+    UnknownPod(String, String),
     /// The object is not of its kind's shape.
     #[error("failed to read the {kind}: {source}")]
     Unreadable {
@@ -185,13 +196,30 @@ pub enum JudgeError {
     },
 }
 
-/// Judges an object. Kinds that Domicile does not know are none of its business and pass.
+impl JudgeError {
+    fn unknown_pod(namespace: &str, name: &str) -> Self {
+        Self::UnknownPod(namespace.to_owned(), name.to_owned())
+    }
+}
+
+fn known_namespace<'a>(world: &'a World, name: &str) -> Result<&'a NamespaceScope, JudgeError> {
+    let known = world.namespaces.get(name).map(|scope| &**scope);
+    known.ok_or_else(|| JudgeError::UnknownNamespace(name.to_owned()))
+}
+
+/// Judges an object, or a connection. Kinds that Domicile does not know are none of its business and pass.
 ///
 /// # Errors
 ///
 /// When the namespace is not known yet, or the object cannot be read as its kind.
 pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Judgement, JudgeError> {
     let unreadable = |source| JudgeError::Unreadable { kind: request.kind.to_owned(), source };
+    if request.operation == Operation::Connect {
+        return match Way::named(request.group, request.kind) {
+            Some(way) => access::judge(world, way, request, now),
+            None => Ok(Judgement::new(Verdict::allow())),
+        };
+    }
     if request.group == GROUP {
         return match OwnKind::named(request.kind) {
             Some(kind) => own::judge(world, kind, request, now).map_err(unreadable),
@@ -201,10 +229,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
     if let Some(kind) = StorageKind::named(request.group, request.kind) {
         return storage::judge(world, kind, request, now).map_err(unreadable);
     }
-    let namespace = || {
-        let known = world.namespaces.get(request.namespace);
-        known.ok_or_else(|| JudgeError::UnknownNamespace(request.namespace.to_owned()))
-    };
+    let namespace = || known_namespace(world, request.namespace);
     let old = request.old.filter(|_| request.operation == Operation::Update);
     match (request.group, request.kind) {
         ("", "Pod") => {
@@ -227,6 +252,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
             judgement.awaits = old.is_none() && (class || source::awaits(namespace()?, &claim.spec));
             Ok(judgement)
         }
+        ("", binding::KIND) => binding::judge(world, request, now),
         ("", "Namespace") => Ok(judge_namespace(request.object.json(), old.map(Body::json)).map_err(unreadable)?),
         (group, kind) => {
             let known = workload::KINDS.iter().find(|known| known.group == group && known.kind == kind);
@@ -262,7 +288,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
 
 /// Whether this is a kind that Domicile judges and that stands in a namespace.
 pub fn is_namespaced(kind: &str) -> bool {
-    ["Pod", "PersistentVolumeClaim", "DataStore", "DataFlow"].contains(&kind)
+    ["Pod", "PersistentVolumeClaim", "DataStore", "DataFlow", binding::KIND].contains(&kind)
         || workload::KINDS.iter().any(|workload| workload.kind == kind)
 }
 
@@ -279,8 +305,8 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
         let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, pin));
         return Judgement { patch, warnings, ..Judgement::new(verdict) }.with_sources(&facts);
     };
-    // An existing pod keeps its affinity, so only what changes whose data it touches is judged; everything else
-    // passes, also on a pod that was wrong already.
+    // An existing pod keeps its affinity, so only what changes whose data it touches is judged, and what containers are told
+    // that are added to debug it; everything else passes, also on a pod that was wrong already.
     let old_labels = old.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
     let before = scope::of_pod(world, namespace, old_labels, &old.spec).data;
     let after = scope::of_pod(world, namespace, labels, &pod.spec).data;
@@ -288,10 +314,14 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
         let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
         return Judgement::new(verdict);
     }
-    if after.iter().all(|data| before.contains(data)) {
-        return Judgement::new(Verdict::allow());
-    }
-    let facts = pod::facts(world, namespace, now_view, Pinning::Impossible);
+    let facts = if after.iter().all(|data| before.contains(data)) {
+        match pod::added(&old.spec, &pod.spec) {
+            Some(added) => pod::told(world, namespace, PodView { spec: &added, ..now_view }, &after),
+            None => return Judgement::new(Verdict::allow()),
+        }
+    } else {
+        pod::facts(world, namespace, now_view, Pinning::Impossible)
+    };
     Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts)
 }
 

@@ -1,5 +1,6 @@
 //! What the commands that decide print: for people, or as one JSON document.
 
+pub mod access;
 pub mod answer;
 mod json;
 pub mod lineage;
@@ -127,6 +128,17 @@ fn document<T: Serialize>(out: &mut dyn Write, kind: &'static str, body: &T) -> 
     let document = Document { api_version: "domicile.dev/v1alpha1", kind, notice: DISCLAIMER, body };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
+}
+
+/// Rows in columns as wide as their widest cell.
+fn columns<const N: usize>(out: &mut dyn Write, rows: &[[String; N]]) -> io::Result<()> {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 /// How a command ends that found this.

@@ -15,7 +15,7 @@ pub use bloc::{Bloc, BlocMember, BlocSpec, FreeFlow, MemberStatus};
 pub use common::{LawSource, ObjectFinding, Owed, PartyFacts, PartySpec, Reliance, Workloads};
 pub use data_flow::{
     Collection, DataFlow, DataFlowSpec, DataFlowStatus, Destination, EarlierHopSpec, Origin, PastReliance, Place,
-    Recipient, StoreReference, Transformation, TransformationKind,
+    Recipient, RecipientAddress, RecipientPort, StoreReference, Transformation, TransformationKind, TransportProtocol,
 };
 pub use data_store::{
     AnswerTime, AnswerTimes, Claims, DataStore, DataStoreSpec, DataStoreStatus, DeclaredResidence, EffectiveOrigin,
@@ -31,8 +31,8 @@ pub use provider::{
     ProviderParameter, ProviderSpec, ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
 pub use residency_policy::{
-    PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy, ResidencyPolicySpec,
-    ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
+    PolicyAccess, PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy,
+    ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
 pub use resource_interpreter::{
     ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,

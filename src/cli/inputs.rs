@@ -15,6 +15,7 @@ use crate::api::v1alpha1::GROUP;
 use crate::catalogue;
 use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
+use crate::interpret::access::User;
 use crate::interpret::world::World;
 use crate::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 
@@ -129,6 +130,7 @@ impl Document {
             name: self.name(),
             object: Body::Json(&text),
             old: None,
+            user: User::default(),
         };
         interpret::judge(world, &request, now)
     }

@@ -23,8 +23,9 @@ use super::owner::{Owner, OwnerError};
 use super::types::Served;
 use super::watch::chain;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
-use crate::compile::{self, cel};
+use crate::compile::{self, NAMESPACE_NAME, cel};
 use crate::engine::policy::RewriteStorage;
+use crate::interpret::access::Way;
 use crate::interpret::objects::SELECTED_NODE;
 use crate::interpret::own::OwnKind;
 use crate::interpret::storage::StorageKind;
@@ -38,10 +39,10 @@ pub const NAME: &str = crate::compile::CONFIGURATIONS;
 pub const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 /// Name of the entries for pods and claims.
 const PLACEMENTS: &str = "placements";
+/// The entry for bindings.
+const BINDINGS: &str = "bindings";
 /// The API server gives up on a review after this many seconds.
 const TIMEOUT_SECONDS: i32 = 3;
-/// The label that carries every namespace's name.
-pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// How the API server reaches the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Inputs {
     pub namespace: String,
     /// Namespaces that hold a store or flow.
     pub protected: BTreeSet<String>,
+    /// Namespaces with pods that carry an origin label of their own.
+    pub holding: BTreeSet<String>,
     /// Interpreted types that the cluster serves.
     pub served: BTreeSet<Served>,
     /// Whether some policy wants fields of cloud resources replaced.
@@ -89,6 +92,7 @@ impl Inputs {
             owner: None,
             namespace,
             protected: BTreeSet::new(),
+            holding: BTreeSet::new(),
             served: BTreeSet::new(),
             rewrites_storage: false,
             guards,
@@ -348,6 +352,13 @@ fn validating_groups(inputs: &Inputs) -> Vec<Group> {
             failure_policy: "Fail",
             conditions: changes_what_is_judged(),
         },
+        // Containers that are added to a running pod to debug it.
+        Group {
+            name: "debugging",
+            rules: json!([rule("", "v1", &["pods/ephemeralcontainers"], &["UPDATE"], "Namespaced")]),
+            failure_policy: "Fail",
+            conditions: changes_what_is_judged(),
+        },
         // A template leaks nothing by itself, and its pods are judged: a dead operator need not stop deployments.
         Group {
             name: "templates",
@@ -366,6 +377,72 @@ fn validating_groups(inputs: &Inputs) -> Vec<Group> {
             conditions: changes_what_is_said(),
         },
     ]
+}
+
+/// What reaches into a pod, or puts it somewhere, without being a pod: such an object carries no label of the pod's, so that
+/// no selector on objects finds it.
+fn reaching_groups() -> [Group; 2] {
+    let ways: Vec<&str> = Way::ALL.iter().map(|way| way.resource).collect();
+    [
+        Group {
+            name: "reach",
+            rules: json!([rule("", "v1", &ways, &["CONNECT"], "Namespaced")]),
+            failure_policy: "Fail",
+            conditions: json!([]),
+        },
+        Group {
+            name: BINDINGS,
+            rules: json!([rule("", "v1", &["pods/binding", "bindings"], &["CREATE"], "Namespaced")]),
+            failure_policy: "Fail",
+            conditions: json!([]),
+        },
+    ]
+}
+
+/// Where these apply. Where a generated policy refuses bindings to all but nodes that are known to be inside, a dead operator
+/// need not keep pods from being scheduled: it is asked while it lives, since it knows the evidence of this moment.
+fn reaching(inputs: &Inputs) -> Vec<(Selection, Group)> {
+    let exempt = inputs.exempt();
+    let decided = || inputs.compiled.iter().filter(|one| one.bindings);
+    let values: BTreeSet<String> = decided().map(|one| one.value.clone()).collect();
+    let apart: BTreeSet<String> = decided().flat_map(|one| one.apart.difference(&exempt)).cloned().collect();
+    let of_label = |operator: &str| json!({"key": ORIGIN_LABEL, "operator": operator, "values": values});
+    let mut all = Vec::new();
+    for selection in selections(inputs).into_iter().filter(|one| one.name != "object").chain(holding(inputs)) {
+        for group in reaching_groups() {
+            if group.name != BINDINGS || selection.name != "labelled" || values.is_empty() {
+                all.push((selection.clone(), group));
+                continue;
+            }
+            let mut add = |part: &str, namespaces: Vec<Value>, failure_policy| {
+                let namespaces = json!({"matchExpressions": namespaces});
+                let selection = Selection { part: part.to_owned(), namespaces, ..selection.clone() };
+                all.push((selection, Group { failure_policy, ..group.clone() }));
+            };
+            let labelled = json!({"key": ORIGIN_LABEL, "operator": "Exists"});
+            add("", vec![labelled, of_label("NotIn"), named("NotIn", &exempt)], "Fail");
+            if !apart.is_empty() {
+                add("-apart", vec![of_label("In"), named("In", &apart)], "Fail");
+            }
+            let without = apart.union(&exempt).cloned().collect();
+            add("-decided", vec![of_label("In"), named("NotIn", &without)], "Ignore");
+        }
+    }
+    all
+}
+
+/// Namespaces that hold no data but that of pods which say so themselves. Of other objects such a label is seen by a selector;
+/// what reaches into these pods shows none.
+fn holding(inputs: &Inputs) -> Option<Selection> {
+    let elsewhere = inputs.exempt().union(&inputs.protected).cloned().collect();
+    let holding: BTreeSet<String> = inputs.holding.difference(&elsewhere).cloned().collect();
+    let unlabelled = json!({"key": ORIGIN_LABEL, "operator": "DoesNotExist"});
+    (!holding.is_empty()).then(|| Selection {
+        name: "declared",
+        part: "-holding".to_owned(),
+        namespaces: json!({"matchExpressions": [unlabelled, named("In", &holding)]}),
+        objects: json!({}),
+    })
 }
 
 /// Volumes and classes that carry an origin label. Those without never ask, so that provisioning never depends on the
@@ -490,6 +567,7 @@ pub fn validating(inputs: &Inputs) -> Value {
             asked.map(|(selection, group)| entry(inputs, "validate", &selection, &group)).collect::<Vec<_>>()
         })
         .collect();
+    webhooks.extend(reaching(inputs).iter().map(|(selection, group)| entry(inputs, "validate", selection, group)));
     let clusterwide = Group {
         name: "interpreted",
         rules: rules_of(inputs.served.iter().filter(|one| !one.namespaced), &["CREATE", "UPDATE"], "Cluster").into(),
@@ -547,6 +625,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
         inputs.authority = (*shared.trusted()).clone();
         if shared.enforcing() && !inputs.authority.is_empty() {
             inputs.protected = shared.index().protected();
+            inputs.holding = shared.index().holding();
             inputs.served.clone_from(&shared.served());
             inputs.compiled.clone_from(&shared.compiled());
             inputs.rewrites_storage =

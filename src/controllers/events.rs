@@ -16,6 +16,7 @@ use crate::engine::explain;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::verdict::{Change, Rewrite};
 use crate::interpret::Judgement;
+use crate::interpret::access::Way;
 use crate::state::Shared;
 use crate::webhook::admit;
 
@@ -164,7 +165,11 @@ fn of_admission(shared: &Shared, admission: &Admission) -> Vec<Draft> {
         related,
         warning: *refused,
         action: "Admission",
-        reason: if *refused { "PlacementRefused" } else { "PlacementRewritten" },
+        reason: match (Way::named("", kind), refused) {
+            (Some(_), _) => "AccessRefused",
+            (None, true) => "PlacementRefused",
+            (None, false) => "PlacementRewritten",
+        },
         note: note.clone(),
     };
     let sources = judgement.sources.iter().take(TOLD).filter_map(|source| reference(shared, source));

@@ -21,7 +21,8 @@ use kube::{Api, Client};
 use rustls_pki_types::CertificateDer;
 
 use super::certificate::TakenUp;
-use super::configuration::{NAME, NAMESPACE_NAME};
+use super::configuration::NAME;
+use crate::compile::NAMESPACE_NAME;
 use super::watch::chain;
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::state::Shared;

@@ -14,7 +14,7 @@ use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
-use super::{emergency, events, live, nodes, policies, status, watch};
+use super::{emergency, events, live, network, nodes, policies, status, watch};
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -116,6 +116,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         // What another leader has had in force is looked at anew.
         shared.forget_compiled();
         tokio::join!(
+            network::run(client.clone(), shared.clone(), inputs.clone()),
             nodes::run(client.clone(), shared.clone(), label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),

@@ -30,7 +30,7 @@ use crate::api::v1alpha1::{
 use crate::compile::Left;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
-use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport};
+use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport, Way};
 use crate::interpret::read::Problem;
 use crate::state::{Emergency, Shared};
 
@@ -196,12 +196,13 @@ fn count(number: i64, one: &str, many: &str) -> String {
 }
 
 fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)> {
-    let FlowReport { object, mut status, problems, violations, unproven, checks } = report;
+    let FlowReport { object, mut status, problems, violations, unproven, checks, way } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
     let mut sets = judged(&problems);
     let law = words_of_law(&status.grounds, &status.obligations, &status.relies_on);
     sets.push(compliant(violations, unproven, &status.findings, checks, &law));
+    sets.extend(way.map(network_open));
     status.conditions = conditions(&before.conditions, generation, sets, now);
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
@@ -227,6 +228,28 @@ fn compiled(name: &str, left: &[Left]) -> Set {
         "LeftToWebhooks",
         format!("left to the webhooks: {}{more}", left[..left.len().min(SHOWN)].join("; ")),
     )
+}
+
+/// What a flow opens in a network that is shut.
+fn network_open(way: Way) -> Set {
+    let (open, reason, message) = match way {
+        Way::Open => {
+            (true, "AddressesOpen", "the network of the source lets out what goes to the recipient's addresses")
+        }
+        Way::NoAddresses => (
+            false,
+            "NoAddresses",
+            "the network of the source is shut, and the flow declares no addresses: name them in \
+             spec.to.recipient.addresses",
+        ),
+        Way::Refused => (false, "FlowRefused", "the network of the source stays shut for a flow that may not happen"),
+        Way::Elsewhere => (
+            false,
+            "AddressesElsewhere",
+            "a Location has some of the recipient's addresses elsewhere than spec.to.recipient.place; these stay shut",
+        ),
+    };
+    set("NetworkOpen", open, reason, message)
 }
 
 fn policy(report: PolicyReport, left: &[Left], now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {

@@ -10,7 +10,7 @@ use super::country::CountrySet;
 use super::data::Data;
 use super::facts::Act;
 use super::lawbook::Lawbook;
-use super::policy::{Mode, PinBy, Policies, RewriteStorage};
+use super::policy::{Asker, Mode, PinBy, Policies, RewriteStorage};
 
 /// What may happen to some data under one act, from one instant to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Allowance {
 /// What may happen at `now`.
 pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Allowance {
     let law = policies.law(lawbook, now);
-    let limits = Limits::of(act, data, policies, &law);
+    let limits = Limits::of((act, Asker::Object), data, policies, &law);
     let mut allowance = Allowance {
         until: policies.holds_until(data, &law),
         enforced: limits.any_enforces.then_some(limits.enforced),
@@ -47,7 +47,7 @@ pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Pol
         storage_may_be_replaced: true,
         policies: Vec::new(),
     };
-    policies.limits(act, data, &law, |policy, _| {
+    policies.limits((act, Asker::Object), data, &law, |policy, _| {
         if policy.mode == Mode::Enforce {
             allowance.refuses_unproven &= policy.unknown_place == Mode::Enforce;
             allowance.storage_may_be_replaced &= policy.rewrite_storage == RewriteStorage::OnCreate;

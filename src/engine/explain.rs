@@ -68,6 +68,10 @@ pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String
         }),
         Flexibility::Region { provider, regions, .. } => one_of(&placement.field, regions, allowed)
             .unwrap_or_else(|| format!("no region of {provider} is known to lie in {name}: choose another provider")),
+        Flexibility::Person => format!(
+            "let somebody in {name} do it, or list a group of yours in spec.access of a ResidencyPolicy that covers this \
+             data, if that is where all of its members are"
+        ),
         Flexibility::Fixed if placement.places.unproven.is_some() => {
             format!("choose a place that is proven to be in {name}")
         }

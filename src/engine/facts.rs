@@ -9,6 +9,7 @@ use super::country::CountrySet;
 use super::data::Data;
 use super::law::matter::Matter;
 use super::place::Places;
+use super::policy::Asker;
 
 /// What happens to data at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -81,11 +82,21 @@ pub struct Placement {
     pub flexibility: Flexibility,
 }
 
+impl Placement {
+    /// What is asked, and by whom.
+    pub fn asked(&self) -> (Act, Asker) {
+        let asker = if self.flexibility == Flexibility::Person { Asker::Person } else { Asker::Object };
+        (self.act, asker)
+    }
+}
+
 /// How a placement can be made right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flexibility {
     /// It cannot: the place is what the object says.
     Fixed,
+    /// It cannot: somebody asks for it, and is where a policy declares them to be.
+    Person,
     /// The possible places can be narrowed to any subset, by a constraint on nodes.
     Nodes,
     /// One of several named alternatives can be taken instead.

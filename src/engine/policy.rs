@@ -18,6 +18,7 @@ use super::law::reach::{reach, reach_of_region};
 use super::law::source::Confidence;
 use super::law::transfer::sooner;
 use super::lawbook::Lawbook;
+use super::place::Places;
 
 /// What a rule does when it is broken. Ordered from the mildest to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +79,27 @@ pub enum Check {
     SubjectRights,
 }
 
+/// Whether the ways out of a store's workloads are shut but for those that are declared and lawful. Ordered from the weakest
+/// demand to the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Network {
+    /// The operator leaves the network alone.
+    #[default]
+    None,
+    /// The operator keeps a `NetworkPolicy` for the workloads of every store.
+    Generate,
+}
+
+/// Who would do something with data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// An object. What a store or flow declares of parties, the law itself is asked about.
+    Object,
+    /// Somebody who wants to look at the data now. Nobody declares what would carry it to where they are, beyond what is
+    /// declared of the data itself.
+    Person,
+}
+
 /// One word of a policy's lists of places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Term {
@@ -99,6 +121,25 @@ impl Term {
             "Law" => Self::Law,
             other => Country::parse(other).map_or_else(|_| Self::Bloc(other.to_owned()), Self::Country),
         }
+    }
+}
+
+/// People or programs, and from where they look at data. What a policy declares of them counts like what a `Location`
+/// declares of a name: nobody sees where a request really comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accessors {
+    /// Groups whose members they are.
+    pub groups: Vec<String>,
+    /// Names of single users.
+    pub users: Vec<String>,
+    /// Where all of them may be.
+    pub from: Places,
+}
+
+impl Accessors {
+    /// Whether a user is one of them.
+    pub fn include<'a>(&self, name: &str, mut groups: impl Iterator<Item = &'a str>) -> bool {
+        self.users.iter().any(|user| user == name) || groups.any(|group| self.groups.iter().any(|known| known == group))
     }
 }
 
@@ -137,6 +178,10 @@ pub struct Policy {
     pub minimum_confidence: Option<Confidence>,
     /// Countries and blocs from which no party may be controlled.
     pub refuse_controlled_from: Vec<String>,
+    /// Who looks at the data by way of its pods, and from where.
+    pub access: Vec<Accessors>,
+    /// Whether the network of stores is shut.
+    pub network: Network,
 }
 
 impl Policy {
@@ -149,7 +194,7 @@ impl Policy {
 
     /// What this policy allows for the act and the data at `now`; none where it does not cover them.
     pub fn allowed(&self, act: Act, data: &Data, lawbook: &Lawbook, now: Timestamp) -> Option<CountrySet> {
-        Resolved::new(self, lawbook, now).allowed(self, act, data, &Law::new(lawbook, now, None))
+        Resolved::new(self, lawbook, now).allowed(self, (act, Asker::Object), data, &Law::new(lawbook, now, None))
     }
 
     /// Whether the policy asks anything of stores and flows beside where they are.
@@ -281,12 +326,16 @@ impl Resolved {
         Self { covers, acts: policy.residence.each_ref().map(|terms| terms.as_ref().map(allowance)) }
     }
 
-    fn allowed(&self, policy: &Policy, act: Act, data: &Data, law: &Law<'_>) -> Option<CountrySet> {
-        // Where the law itself is asked about transfers, places are not limited beside it.
-        let asked = Allowance { fixed: CountrySet::FULL, ..Allowance::default() };
+    fn allowed(&self, policy: &Policy, (act, asker): (Act, Asker), data: &Data, law: &Law<'_>) -> Option<CountrySet> {
+        // Where the law itself is asked about transfers, places are not limited beside it. It cannot be asked about somebody
+        // who declares nothing: they may be wherever it lets the data go.
+        let unlisted = match asker {
+            Asker::Object => Allowance { fixed: CountrySet::FULL, ..Allowance::default() },
+            Asker::Person => Allowance { law: true, ..Allowance::default() },
+        };
         let asks = matches!(act, Act::Transfer | Act::Access) && policy.checks.contains(&Check::Transfer);
         let Allowance { fixed, origin: own, law: lawful } =
-            self.acts[act.index()].as_ref().or(asks.then_some(&asked))?;
+            self.acts[act.index()].as_ref().or(asks.then_some(&unlisted))?;
         if !policy.covers_categories(&data.categories) {
             return None;
         }
@@ -421,7 +470,7 @@ impl Policies {
     }
 
     /// Whether any policy limits the act for this data.
-    pub fn cover(&self, act: Act, data: &Data, law: &Law<'_>) -> bool {
+    pub fn cover(&self, act: (Act, Asker), data: &Data, law: &Law<'_>) -> bool {
         match law.ahead {
             Some(prepared) => {
                 let mut each = prepared.resolved.iter().zip(&self.list);
@@ -434,10 +483,26 @@ impl Policies {
         }
     }
 
+    /// The policies that cover this data, whatever they limit. Data of unknown origin is covered by all.
+    pub fn covering<'a>(&'a self, data: &'a Data, law: &'a Law<'_>) -> impl Iterator<Item = &'a Policy> {
+        self.list
+            .iter()
+            .enumerate()
+            .filter(|(position, policy)| {
+                let covers = match law.ahead {
+                    Some(prepared) => prepared.resolved[*position].covers,
+                    None => covered(policy, law.lawbook, law.now),
+                };
+                policy.covers_categories(&data.categories)
+                    && (data.unknown_origin.is_some() || data.origins.intersects(&covers))
+            })
+            .map(|(_, policy)| policy)
+    }
+
     /// Visits every policy that limits the act for any of the data, by name, with what it leaves.
     pub fn limits<'a>(
         &'a self,
-        act: Act,
+        act: (Act, Asker),
         data: &[Arc<Data>],
         law: &Law<'_>,
         mut visit: impl FnMut(&'a Policy, CountrySet),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Index, Name, Stale};
-use crate::api::v1alpha1::{DataFlowSpec, StoreReference};
+use crate::api::v1alpha1::{DataFlowSpec, ORIGIN_LABEL, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
@@ -17,7 +17,7 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 use crate::interpret::objects::Volume;
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
-use crate::interpret::world::World;
+use crate::interpret::world::{HeldPods, World};
 use crate::interpret::{claim, read};
 
 impl Index {
@@ -27,7 +27,8 @@ impl Index {
         let mut touched = std::mem::take(&mut self.stale_namespaces);
         self.settle(&mut touched, now);
         let policies = policies || self.prepared_until.is_some_and(|until| until <= now);
-        let same = self.next_review() == self.world.valid_until && touched.is_empty();
+        let mut pods = std::mem::take(&mut self.stale_pods);
+        let same = self.next_review() == self.world.valid_until && touched.is_empty() && pods.is_empty();
         if !(law || policies || places || nodes || storage || resources) && same {
             return self.world.clone();
         }
@@ -56,6 +57,7 @@ impl Index {
             self.build_storage(&mut world);
         }
         world.valid_until = self.next_review();
+        pods.extend(touched.iter().cloned());
         if !touched.is_empty() {
             let namespaces = Arc::make_mut(&mut world.namespaces);
             for name in touched {
@@ -66,6 +68,7 @@ impl Index {
                 }
             }
         }
+        self.hold_pods(&mut world, pods);
         world.interpreters = self.interpreters.clone();
         world.resources = self.resources.clone();
         self.world = Arc::new(world);
@@ -157,6 +160,7 @@ impl Index {
             data: Arc::new(self.data_of_flow(name)),
             workloads: flow.object.spec.workloads.as_ref().map(|workloads| scope::selector(&workloads.selector)),
             recipient: self.recipient(name),
+            addresses: flow.reading.iter().flat_map(|reading| &reading.addresses).map(|one| one.range).collect(),
             matter: self.matters.flows.get(name).cloned(),
         };
         self.flow_scopes.insert(name.clone(), Arc::new(scope));
@@ -175,6 +179,27 @@ impl Index {
             scope.flows.extend(self.flow_scopes.get(name).cloned());
         }
         Arc::new(scope)
+    }
+
+    /// The pods of these namespaces that may hold data. Where none can, nothing is kept, and nothing is published anew.
+    fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) {
+        for namespace in namespaces {
+            let is_protected = world
+                .namespaces
+                .get(&namespace)
+                .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
+                || self.foreign_clones.iter().any(|(space, _)| *space == namespace);
+            let held: HeldPods = self
+                .pods_in(&namespace)
+                .filter(|(_, state)| is_protected || state.pod.labels.contains_key(ORIGIN_LABEL))
+                .map(|((_, name), state)| (name.clone(), state.pod.clone()))
+                .collect();
+            if !held.is_empty() {
+                Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held));
+            } else if world.pods.contains_key(&namespace) {
+                Arc::make_mut(&mut world.pods).remove(&namespace);
+            }
+        }
     }
 
     /// The same without flows: what says which pods and claims touch which store.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::build::ends;
-use super::{FlowState, Index, Name, StoreState};
+use super::{FlowState, Index, Name, StoreState, Way};
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, ObjectFinding, ObservedPlace, Owed,
     PastReliance, Reliance, ResidencyPolicy,
@@ -74,6 +74,8 @@ pub struct FlowReport {
     pub unproven: i64,
     /// How many checks were made.
     pub checks: usize,
+    /// What it opens in the network of its store; none where that is not shut.
+    pub way: Option<Way>,
 }
 
 /// A policy.
@@ -142,7 +144,7 @@ impl Index {
         };
         for ((space, name), state) in &self.pods {
             let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
-            let view = PodView { labels: &state.labels, spec: &state.spec, path: "spec", made: &[] };
+            let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
             let facts = pod::facts(&world, namespace, view, Pinning::Impossible);
             if facts.placements.is_empty() {
                 continue;
@@ -152,7 +154,7 @@ impl Index {
                 finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
             }
             count(&verdict);
-            let node = state.spec.node_name.as_ref().map(|node| self.place_of_node(node));
+            let node = state.pod.spec.node_name.as_ref().map(|node| self.place_of_node(node));
             for store in stores(&facts) {
                 let tally = tallies.entry(store).or_default();
                 tally.add(&format!("Pod/{name}"), &verdict);
@@ -289,13 +291,8 @@ impl Index {
             Some(place) => format!("{} ({})", one.name, place.country),
             None => format!("{} (unknown place)", one.name),
         });
-        let data = self.data_of_flow(name);
-        let origins = data.origins;
-        let facts = match self.matters.flows.get(name) {
-            Some(matter) => own::flow_facts(spec, self.recipient(name), data, matter.clone()),
-            None => Facts::default(),
-        };
-        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let origins = self.data_of_flow(name).origins;
+        let verdict = self.judge_flow(name, state, world, now);
         let object = format!("DataFlow/{}", name.1);
         let mut findings: Vec<ObjectFinding> = verdict.findings.iter().map(|finding| told(&object, finding)).collect();
         findings.truncate(DETAILS);
@@ -332,6 +329,7 @@ impl Index {
             violations: tally.violations,
             unproven: tally.unproven,
             checks: tally.checks,
+            way: self.way(name, state, &verdict, now),
         };
         (report, verdict)
     }

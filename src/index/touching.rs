@@ -105,7 +105,7 @@ pub struct Aside(Kept);
 #[derive(Debug)]
 enum Kept {
     Pod(Name, super::PodState),
-    Template(Toucher, Template),
+    Template(Toucher, Box<Template>),
 }
 
 impl Index {
@@ -119,9 +119,10 @@ impl Index {
         self.stale_lineage.pods.insert(toucher.clone());
         if kind == POD {
             let name = (toucher.0, toucher.2);
+            self.stale_pods.insert(name.0.clone());
             return self.pods.remove(&name).map(|state| Aside(Kept::Pod(name, state)));
         }
-        self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, template)))
+        self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, Box::new(template))))
     }
 
     /// Puts back what was set aside.
@@ -129,11 +130,12 @@ impl Index {
         match aside.0 {
             Kept::Pod(name, state) => {
                 self.stale_lineage.pods.insert(pod(&name));
+                self.stale_pods.insert(name.0.clone());
                 self.pods.insert(name, state);
             }
             Kept::Template(toucher, template) => {
                 self.stale_lineage.pods.insert(toucher.clone());
-                self.templates.insert(toucher, template);
+                self.templates.insert(toucher, *template);
             }
         }
     }
@@ -144,7 +146,7 @@ impl Index {
         let StaleLineage { claims, pods, namespaces, flows_of, .. } = stale;
         for (namespace, claim) in std::mem::take(claims) {
             let mounts = |(name, state): (&Name, &super::PodState)| {
-                state.spec.claims().any(|(_, mounted)| mounted == claim).then(|| pod(name))
+                state.pod.spec.claims().any(|(_, mounted)| mounted == claim).then(|| pod(name))
             };
             pods.extend(self.pods_in(&namespace).filter_map(mounts));
             // What a template's claims are called is known only when they are made.
@@ -177,7 +179,7 @@ impl Index {
         }
     }
 
-    fn pods_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a Name, &'a super::PodState)> {
+    pub(super) fn pods_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a Name, &'a super::PodState)> {
         let pods = self.pods.range((namespace.to_owned(), String::new())..);
         pods.take_while(move |((space, _), _)| space == namespace)
     }
@@ -192,7 +194,7 @@ impl Index {
         let (namespace, kind, name) = toucher;
         let (stores, labels, maker): (_, &Labels, _) = if kind == POD {
             let state = self.pods.get(&(namespace.clone(), name.clone()))?;
-            (scope::stores_of_pod(scope, &state.labels, &state.spec), &state.labels, state.maker.clone())
+            (scope::stores_of_pod(scope, &state.pod.labels, &state.pod.spec), &state.pod.labels, state.maker.clone())
         } else {
             let template = self.templates.get(toucher)?;
             (template.stores(scope), &template.labels, (kind.clone(), name.clone()))

@@ -19,7 +19,7 @@ use crate::engine::verdict::{Action, Change, Rewrite, Verdict};
 use super::claim;
 use super::constraint;
 use super::inline;
-use super::objects::{NodeSelectorTerm, PodSpec, PodTemplate, Requirement};
+use super::objects::{Container, NodeSelectorTerm, PodSpec, PodTemplate, Requirement};
 use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
@@ -143,42 +143,20 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
         return Facts::default();
     }
     let bound = pod.spec.node_name.as_deref().is_some_and(|name| !name.is_empty());
-    let places = reach(world, pod.spec);
-    let flexibility = || if bound || pinning == Pinning::Impossible { Flexibility::Fixed } else { Flexibility::Nodes };
-    let constraint = |pod: PodView<'_>| {
-        if bound {
-            format!("{}.nodeName", pod.path)
-        } else if pod.spec.required_terms().is_none() && !pod.spec.node_selector.is_empty() {
-            format!("{}.nodeSelector", pod.path)
-        } else {
-            format!("{}.affinity.nodeAffinity", pod.path)
-        }
+    let field = if bound {
+        format!("{}.nodeName", pod.path)
+    } else if pod.spec.required_terms().is_none() && !pod.spec.node_selector.is_empty() {
+        format!("{}.nodeSelector", pod.path)
+    } else {
+        format!("{}.affinity.nodeAffinity", pod.path)
     };
-    let store = |field: String, data: Vec<Arc<Data>>| Placement {
-        act: Act::Store,
-        field,
-        data,
-        places: places.clone(),
-        flexibility: flexibility(),
-    };
-    let mut placements = Vec::with_capacity(1 + flows.len());
-    for (position, name) in pod.spec.claims() {
-        let state = namespace.claims.get(name);
-        let (labels, sources) = state.map_or((&NO_LABELS, &[][..]), |state| (&state.labels, &state.sources));
-        let held = scope::of_claim(world, namespace, name, labels, sources);
-        let (class, volume) = state.map_or((None, None), |state| (state.class.as_deref(), state.volume.as_deref()));
-        if !held.is_empty() && (state.is_none() || claim::decided_by_pod(world, class, volume)) {
-            placements.push(store(format!("{}.volumes[{position}]", pod.path), held));
-        }
-    }
-    for made in pod.made.iter().filter(|made| made.with_pod && !made.data.is_empty()) {
-        placements.push(store(made.field.clone(), made.data.clone()));
-    }
+    let fixed = bound || pinning == Pinning::Impossible;
+    let flexibility = if fixed { Flexibility::Fixed } else { Flexibility::Nodes };
+    let run = Run { places: reach(world, pod.spec), field, flexibility };
+    let mut placements = running(world, namespace, pod, &data, run);
     for (position, volume) in pod.spec.inline_volumes() {
         let path = format!("{}.volumes[{position}]", pod.path);
-        let described = inline::placements(world, namespace, volume, &path, &data);
-        placements.extend(described.placements);
-        placements.extend(described.with_pod.map(|field| store(field, data.clone())));
+        placements.extend(inline::placements(world, namespace, volume, &path, &data).placements);
     }
     let carried = |flow: &FlowScope| format!("{} (carried by this pod)", flow.data.via);
     for flow in flows.iter().filter(|flow| flow.recipient.is_some()) {
@@ -190,12 +168,84 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
             flexibility: Flexibility::Fixed,
         });
     }
-    egress(world, namespace, &flows, pod, &data, &mut placements);
-    let process = Placement { act: Act::Process, field: constraint(pod), data, places, flexibility: flexibility() };
-    placements.insert(0, process);
     let stake = |flow: &&FlowScope| Some(Stake { matter: flow.matter.clone()?, field: Some(carried(flow)) });
     let matters = flows.iter().filter_map(stake).collect();
-    Facts { placements, matters }
+    let mut facts = Facts { placements, matters };
+    egress(world, namespace, &flows, pod, &data, &mut facts);
+    facts
+}
+
+/// Where a pod runs, and what says so.
+struct Run {
+    places: Places,
+    field: String,
+    flexibility: Flexibility,
+}
+
+/// What happens where a pod runs: it works on data there, and what has no place of its own comes to rest there.
+fn running(
+    world: &World,
+    namespace: &NamespaceScope,
+    pod: PodView<'_>,
+    data: &[Arc<Data>],
+    run: Run,
+) -> Vec<Placement> {
+    let Run { places, field, flexibility } = run;
+    let mut resting: Vec<(String, Vec<Arc<Data>>)> = Vec::new();
+    for (position, name) in pod.spec.claims() {
+        let state = namespace.claims.get(name);
+        let (labels, sources) = state.map_or((&NO_LABELS, &[][..]), |state| (&state.labels, &state.sources));
+        let held = scope::of_claim(world, namespace, name, labels, sources);
+        let (class, volume) = state.map_or((None, None), |state| (state.class.as_deref(), state.volume.as_deref()));
+        if !held.is_empty() && (state.is_none() || claim::decided_by_pod(world, class, volume)) {
+            resting.push((format!("{}.volumes[{position}]", pod.path), held));
+        }
+    }
+    for made in pod.made.iter().filter(|made| made.with_pod && !made.data.is_empty()) {
+        resting.push((made.field.clone(), made.data.clone()));
+    }
+    for (position, volume) in pod.spec.inline_volumes() {
+        let path = format!("{}.volumes[{position}]", pod.path);
+        let with_pod = inline::placements(world, namespace, volume, &path, data).with_pod;
+        resting.extend(with_pod.map(|field| (field, data.to_vec())));
+    }
+    let one =
+        |act, field, data| Placement { act, field, data, places: places.clone(), flexibility: flexibility.clone() };
+    let work = one(Act::Process, field, data.to_vec());
+    let rest = resting.into_iter().map(|(field, held)| one(Act::Store, field, held));
+    std::iter::once(work).chain(rest).collect()
+}
+
+/// What a binding of a pod to a node does with whose data, and where.
+pub fn bound(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, node: &str) -> Facts {
+    let data = scope::of_pod(world, namespace, pod.labels, pod.spec).data;
+    if data.is_empty() {
+        return Facts::default();
+    }
+    let (field, flexibility) = ("target.name".to_owned(), Flexibility::Fixed);
+    let run = Run { places: world.nodes.node(node), field, flexibility };
+    Facts { placements: running(world, namespace, pod, &data, run), ..Facts::default() }
+}
+
+/// A pod of the ephemeral containers alone that were added to another, at the positions where they stand; none where none
+/// was.
+pub fn added(before: &PodSpec, now: &PodSpec) -> Option<PodSpec> {
+    let known = |position: usize| before.ephemeral_containers.get(position);
+    let each = now.ephemeral_containers.iter().enumerate();
+    let added = each.map(|(at, one)| if known(at) == Some(one) { Container::default() } else { one.clone() });
+    let added: Vec<Container> = added.collect();
+    let any = now.ephemeral_containers.iter().enumerate().any(|(at, one)| known(at) != Some(one));
+    any.then(|| PodSpec { ephemeral_containers: added, ..PodSpec::default() })
+}
+
+/// Where the containers of a pod are told to send data, and nothing else of it. Its labels say which flows it carries.
+pub fn told(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, data: &[Arc<Data>]) -> Facts {
+    let flows = scope::of_pod(world, namespace, pod.labels, pod.spec).flows;
+    let mut facts = Facts::default();
+    if !data.is_empty() {
+        egress(world, namespace, &flows, pod, data, &mut facts);
+    }
+    facts
 }
 
 /// Where its containers are told to send data, by variables, arguments, host aliases and config maps.
@@ -205,7 +255,7 @@ fn egress(
     flows: &[&FlowScope],
     pod: PodView<'_>,
     data: &[Arc<Data>],
-    into: &mut Vec<Placement>,
+    into: &mut Facts,
 ) {
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);

@@ -16,8 +16,8 @@ use regex_lite::{Regex, RegexBuilder};
 
 use crate::api::v1alpha1::{
     BlocSpec, DataFlowSpec, DataStoreSpec, DriverFollows, LocationCluster, LocationSpec, ParameterSource, PartyFacts,
-    PartySpec, PlaceMeaning, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec, TransformationKind,
-    UnknownPlace, ValueMeaning,
+    PartySpec, PlaceMeaning, PolicyAccess, ProviderForm, ProviderHost, ProviderSpec, ResidencyPolicySpec,
+    TransformationKind, TransportProtocol, UnknownPlace, ValueMeaning,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::facts::Act;
@@ -29,7 +29,7 @@ use crate::engine::law::claims::{Basis, Claims};
 use crate::engine::law::source::Confidence;
 use crate::engine::lawbook::{Bloc, Lawbook, Membership, Window};
 use crate::engine::place::Places;
-use crate::engine::policy::{Mode, Policy, PreferredRegion, Term};
+use crate::engine::policy::{Accessors, Mode, Policy, PreferredRegion, Term};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,22 +149,20 @@ impl Reader {
         hosts
     }
 
+    fn range(&mut self, field: String, cidr: &str) -> Option<IpNet> {
+        let range = cidr.parse::<IpNet>().or_else(|_| cidr.parse::<IpAddr>().map(IpNet::from));
+        let wrong = match range {
+            Ok(range) if range.prefix_len() == 0 => "is every address there is",
+            Ok(range) => return Some(range),
+            Err(_) => "is no range of addresses",
+        };
+        self.0.push(Problem::new(field, wrong, "write a range such as 10.20.0.0/16 or 2001:db8::/32"));
+        None
+    }
+
     fn ranges(&mut self, cidrs: &[String]) -> Vec<IpNet> {
-        let mut ranges = Vec::with_capacity(cidrs.len());
-        for (at, cidr) in cidrs.iter().enumerate() {
-            let range = cidr.parse::<IpNet>().or_else(|_| cidr.parse::<IpAddr>().map(IpNet::from));
-            let wrong = match range {
-                Ok(range) if range.prefix_len() == 0 => "is every address there is",
-                Ok(range) => {
-                    ranges.push(range);
-                    continue;
-                }
-                Err(_) => "is no range of addresses",
-            };
-            let remedy = "write a range such as 10.20.0.0/16 or 2001:db8::/32";
-            self.0.push(Problem::new(format!("spec.cidrs[{at}]"), wrong, remedy));
-        }
-        ranges
+        let each = cidrs.iter().enumerate();
+        each.filter_map(|(at, cidr)| self.range(format!("spec.cidrs[{at}]"), cidr)).collect()
     }
 
     fn servers(&mut self, clusters: &[LocationCluster]) -> Vec<String> {
@@ -444,7 +442,20 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
             .as_ref()
             .map(|parties| parties.refuse_controlled_from.clone())
             .unwrap_or_default(),
+        access: spec.access.iter().map(accessors).collect(),
+        network: spec.network,
     }
+}
+
+/// A country that nobody knows is no place at all, and leaves whoever is there nowhere in particular.
+fn accessors(one: &PolicyAccess) -> Accessors {
+    let mut reader = Reader::default();
+    let countries = reader.countries("", Some(&one.from));
+    let from = match reader.0.is_empty() && !countries.is_empty() {
+        true => Places::known(countries),
+        false => Places::unknown("its place in spec.access cannot be read"),
+    };
+    Accessors { groups: one.groups.clone(), users: one.users.clone(), from }
 }
 
 fn mode_of(unknown: UnknownPlace) -> Mode {
@@ -479,6 +490,11 @@ pub fn policy_problems(spec: &ResidencyPolicySpec, lawbook: &Lawbook, now: Times
             term => word_problem(field, word, &term, lawbook, &known, now),
         });
     }
+    let mut reader = Reader::default();
+    for (at, access) in spec.access.iter().enumerate() {
+        reader.countries(&format!("spec.access[{at}].from"), Some(&access.from));
+    }
+    problems.append(&mut reader.0);
     let read = policy("", spec);
     let lists = [
         &spec.residence.collect,
@@ -556,8 +572,19 @@ pub struct FlowReading {
     pub collected: CountrySet,
     /// Where its outside recipient holds the data; none where it leads to a store.
     pub recipient: Option<Places>,
+    /// Addresses of that recipient.
+    pub addresses: Vec<Address>,
     /// From when on origins travel with it: none means never before `MAX`, `MIN` means always.
     pub personal_from: Timestamp,
+}
+
+/// Addresses under which a recipient is reached.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    /// The addresses.
+    pub range: IpNet,
+    /// Protocols and ports; empty: all.
+    pub ports: Vec<(TransportProtocol, u16)>,
 }
 
 /// Reads a flow.
@@ -621,5 +648,12 @@ pub fn flow(spec: &DataFlowSpec) -> Result<FlowReading, Vec<Problem>> {
             }
         }
     }
-    reader.done(FlowReading { collected, recipient, personal_from })
+    let told = spec.to.recipient.iter().flat_map(|recipient| recipient.addresses.iter().enumerate());
+    let mut addresses = Vec::new();
+    for (at, address) in told {
+        let range = reader.range(format!("spec.to.recipient.addresses[{at}].cidr"), &address.cidr);
+        let ports = address.ports.iter().map(|one| (one.protocol, one.port)).collect();
+        addresses.extend(range.map(|range| Address { range: range.trunc(), ports }));
+    }
+    reader.done(FlowReading { collected, recipient, addresses, personal_from })
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
@@ -73,6 +74,8 @@ pub struct FlowScope {
     pub workloads: Option<Selector>,
     /// Where its recipient holds the data; none where it leads to a store, whose own workloads are judged.
     pub recipient: Option<Places>,
+    /// Addresses of that recipient.
+    pub addresses: Vec<IpNet>,
     /// The flow before the law; none where it cannot be read.
     pub matter: Option<Arc<Matter>>,
 }

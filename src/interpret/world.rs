@@ -14,8 +14,21 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 
 use super::claim::ClassPlaces;
+use super::objects::PodSpec;
 use super::resource::{self, Interpreters, Resources};
-use super::scope::NamespaceScope;
+use super::scope::{Labels, NamespaceScope};
+
+/// A pod that exists, as far as it says whose data it holds: what is judged when somebody reaches into it, or binds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldPod {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its specification.
+    pub spec: PodSpec,
+}
+
+/// Pods of one namespace, by name.
+pub type HeldPods = BTreeMap<String, Arc<HeldPod>>;
 
 /// One immutable snapshot of everything that a decision reads.
 #[derive(Debug, Clone, Default)]
@@ -44,11 +57,18 @@ pub struct World {
     pub resources: Arc<Resources>,
     /// Namespaces by name.
     pub namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
+    /// Pods that may hold data: those of namespaces that hold any, and those that carry an origin label.
+    pub pods: Arc<BTreeMap<String, Arc<HeldPods>>>,
     /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
     pub valid_until: Option<Timestamp>,
 }
 
 impl World {
+    /// The pod of this name, where it may hold data.
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&HeldPod> {
+        self.pods.get(namespace)?.get(name).map(|pod| &**pod)
+    }
+
     /// The data of the store of this name, with every inherited origin.
     pub fn store(&self, namespace: &str, name: &str) -> Option<&Data> {
         let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);

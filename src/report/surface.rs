@@ -19,7 +19,7 @@ use crate::interpret::storage::StorageKind;
 use crate::interpret::workload;
 
 /// What no object shows to the operator, whatever its kind.
-const NOT_COVERED: [&str; 12] = [
+const NOT_COVERED: [&str; 13] = [
     "kinds without an interpreter: they pass unseen",
     "versions that no interpreter of their kind knows: nobody knows their fields, so that they are unproven and refused \
      where data is in scope",
@@ -31,8 +31,13 @@ const NOT_COVERED: [&str; 12] = [
     "contents of secrets in a cluster: they are never read; what leads through one is unproven until a Location declares it \
      (spec.objects)",
     "webhook configurations: judged in files only, so that the control plane can always write its own",
-    "reads, which never reach admission: logs, `kubectl get secret`, lists and watches",
-    "exec, attach and port-forward: not judged yet",
+    "reads, which never reach admission: logs, `kubectl get secret`, lists and watches; and nodes/proxy, which names no pod: \
+     `domicile access` lists who may",
+    "from where exec, attach, port-forward and proxy really come: a request shows no address, so that what spec.access of \
+     policies declares of groups and users is believed",
+    "exec, attach, port-forward, proxy and bindings of pods with an origin label of their own, in namespaces with no other \
+     data, during the second or two before the API server knows that such a pod is there: no selector finds the pod from \
+     the connection",
     "what is set up inside a system and in no object: replication in SQL or by `mc admin`, rules in the console of a cloud",
     "where programs send data by themselves: code, DNS, files in images and volumes",
     "image registries, on purpose: images are code",
@@ -223,7 +228,9 @@ fn built_in() -> Vec<BuiltIn> {
         one("", "Namespace", "namespaces", Cluster, &[], false),
         one("", "Node", "nodes", Cluster, &[], false),
         one("", "PersistentVolumeClaim", "persistentvolumeclaims", Namespaced, &[Act::Store], true),
-        one("", "Pod", "pods", Namespaced, &pods, true),
+        one("", "Binding", "bindings", Namespaced, &[Act::Store, Act::Process], false),
+        // Who reaches into it is judged as well.
+        one("", "Pod", "pods", Namespaced, &[Act::Store, Act::Process, Act::Access, Act::Transfer], true),
         one(GROUP, "DataStore", "datastores", Namespaced, &[Act::Store, Act::Access], false),
         one(
             GROUP,
@@ -306,7 +313,7 @@ fn table(out: &mut dyn Write, surface: &Surface) -> io::Result<()> {
             yes(kind.asked),
         ]
     }));
-    columns(out, &rows)?;
+    super::columns(out, &rows)?;
     let Counts { groups, kinds: interpreted, interpreters, paths, silent, rewritten } = counts;
     writeln!(
         out,
@@ -325,14 +332,4 @@ fn table(out: &mut dyn Write, surface: &Surface) -> io::Result<()> {
         writeln!(out, "  {line}")?;
     }
     writeln!(out, "\n{DISCLAIMER}")
-}
-
-fn columns<const N: usize>(out: &mut dyn Write, rows: &[[String; N]]) -> io::Result<()> {
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
-    let widths: [usize; N] = std::array::from_fn(width);
-    for row in rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }

@@ -18,7 +18,8 @@ use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding};
 use crate::index::Object;
-use crate::interpret::{self, JudgeError, Judgement, Operation, Request};
+use crate::interpret::access::Way;
+use crate::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 use crate::state::Shared;
 use crate::telemetry::AdmissionLabels;
 
@@ -105,22 +106,28 @@ struct Cause {
 /// error.
 pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
     let asked = Asked::read(body)?;
-    let operation = match asked.operation.as_ref() {
-        "CREATE" => Operation::Create,
-        "UPDATE" => Operation::Update,
+    let operation = match (asked.operation.as_ref(), asked.sub_resource.as_ref()) {
+        ("CREATE", "" | "binding") => Operation::Create,
+        // A pod's labels can also be changed through its status, and containers be added to a running one.
+        ("UPDATE", "" | "status" | "ephemeralcontainers") => Operation::Update,
+        ("CONNECT", _) => Operation::Connect,
         _ => return allow(&asked.uid),
     };
-    // A pod's labels can also be changed through its status.
-    let judged = matches!(asked.sub_resource.as_ref(), "" | "status");
-    let (true, Some(object)) = (judged, &asked.object) else { return allow(&asked.uid) };
+    let object = match &asked.object {
+        Some(object) => object.as_body(),
+        // Who connects, and to what, stands beside the object.
+        None if operation == Operation::Connect => Body::Json("null"),
+        None => return allow(&asked.uid),
+    };
     let request = Request {
         operation,
         group: &asked.kind.group,
         kind: &asked.kind.kind,
         namespace: &asked.namespace,
         name: &asked.name,
-        object: object.as_body(),
+        object,
         old: asked.old_object.as_ref().map(Content::as_body),
+        user: asked.user.as_user(),
     };
     let outcome = judge(shared, scope, &request).await;
     let (verdict, response) = match &outcome {
@@ -152,7 +159,8 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
                 judgement,
             });
         }
-        if response.allowed && phase == Phase::Validate && operation == Operation::Create && request.group == GROUP {
+        let created = phase == Phase::Validate && operation == Operation::Create && request.group == GROUP;
+        if let Some(object) = asked.object.as_ref().filter(|_| response.allowed && created) {
             anticipate(shared, object);
         }
     }
@@ -166,11 +174,19 @@ const ERROR: &str = "Error";
 
 /// Kinds that may become a label value of a metric.
 fn known_kind(kind: &str) -> &'static str {
-    const KINDS: [&str; 3] = ["Pod", "PersistentVolumeClaim", "Namespace"];
+    const KINDS: [&str; 4] = ["Pod", "PersistentVolumeClaim", "Namespace", interpret::binding::KIND];
     let workloads = interpret::workload::KINDS.iter().map(|workload| workload.kind);
     let storage = interpret::storage::StorageKind::ALL.iter().map(|(_, _, name, _)| *name);
     let own = interpret::own::OwnKind::ALL.iter().map(|(_, name, _)| *name);
-    KINDS.into_iter().chain(workloads).chain(storage).chain(own).find(|known| *known == kind).unwrap_or("other")
+    let ways = Way::ALL.iter().map(|way| way.kind);
+    KINDS
+        .into_iter()
+        .chain(workloads)
+        .chain(ways)
+        .chain(storage)
+        .chain(own)
+        .find(|known| *known == kind)
+        .unwrap_or("other")
 }
 
 fn allow(uid: &str) -> Result<Vec<u8>, serde_json::Error> {
@@ -193,22 +209,26 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
             return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
         }
     }
-    let mut judgement = interpret::judge(&shared.world(), request, shared.now())?;
-    if !judgement.awaits {
-        return Ok(judgement);
-    }
+    let judge = || interpret::judge(&shared.world(), request, shared.now());
+    let mut judged = judge();
+    let patience = |judged: &Result<Judgement, JudgeError>| match judged {
+        // A claim that does not come is judged by itself when it does, and holds its volume back until then; a class that
+        // does not come leaves its claim unproven.
+        Ok(judgement) => judgement.awaits.then_some(PATIENCE_FOR_OTHERS),
+        // The scheduler, or whoever has just made a pod, may be faster than the watch.
+        Err(JudgeError::UnknownPod(..)) => Some(PATIENCE),
+        Err(_) => None,
+    };
+    let started = tokio::time::Instant::now();
     // From here on nothing that is published is missed; what came since is seen by the first turn.
     let mut published = shared.published();
     published.mark_changed();
-    // A claim that does not come is judged by itself when it does, and holds its volume back until then; a class that
-    // does not come leaves its claim unproven.
-    let deadline = tokio::time::Instant::now() + PATIENCE_FOR_OTHERS;
-    while judgement.awaits
-        && let Ok(Ok(())) = tokio::time::timeout_at(deadline, published.changed()).await
+    while let Some(patience) = patience(&judged)
+        && let Ok(Ok(())) = tokio::time::timeout_at(started + patience, published.changed()).await
     {
-        judgement = interpret::judge(&shared.world(), request, shared.now())?;
+        judged = judge();
     }
-    Ok(judgement)
+    judged
 }
 
 /// Whether the snapshot has caught up with what made the API server ask.
@@ -296,6 +316,7 @@ fn forbidden(request: &Request<'_>, judgement: &Judgement) -> Status {
 pub fn subject(kind: &str, namespace: &str, name: &str, generate_name: Option<&str>) -> String {
     let generated = || generate_name.map_or_else(|| "(unnamed)".to_owned(), |start| format!("{start}*"));
     let name = if name.is_empty() { generated() } else { name.to_owned() };
+    let kind = Way::named("", kind).map_or(kind, |way| way.resource);
     // A request about a namespace names it as its own namespace as well.
     if namespace.is_empty() || (kind == "Namespace" && namespace == name) {
         format!("{kind} {name}")
@@ -324,7 +345,7 @@ fn refuse<'a>(uid: &'a str, error: &JudgeError, request: &Request<'_>) -> Respon
             response.allowed = true;
             response.warnings.push(format!("not judged yet: {error}; its pods will be"));
         }
-        JudgeError::UnknownNamespace(_) => {
+        JudgeError::UnknownNamespace(_) | JudgeError::UnknownPod(..) => {
             response.status = Some(failed(503, "ServiceUnavailable", message()));
         }
         JudgeError::Unreadable { .. } => {

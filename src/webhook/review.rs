@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::interpret::Body;
+use crate::interpret::access::User;
 use crate::interpret::objects::Pod;
 
 /// The request of a review.
@@ -30,10 +31,49 @@ pub struct Asked<'a> {
     pub sub_resource: Cow<'a, str>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+    /// Who asks; nobody where nobody's answer depends on it.
+    pub user: UserInfo<'a>,
     /// The object.
     pub object: Option<Content<'a>>,
     /// What it replaces.
     pub old_object: Option<Content<'a>>,
+}
+
+/// Who asks. Read for connections only, and never shown.
+#[derive(Default)]
+pub struct UserInfo<'a> {
+    name: Cow<'a, str>,
+    groups: Vec<Cow<'a, str>>,
+}
+
+impl UserInfo<'_> {
+    /// The same, as it is judged.
+    pub fn as_user(&self) -> User<'_> {
+        User { name: &self.name, groups: &self.groups }
+    }
+}
+
+impl fmt::Debug for UserInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserInfo")
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for UserInfo<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        struct Wire<'a> {
+            #[serde(borrow)]
+            username: Option<Text<'a>>,
+            #[serde(borrow)]
+            groups: Option<Vec<Text<'a>>>,
+        }
+        let Wire { username, groups } = Option::<Wire<'de>>::deserialize(deserializer)?.unwrap_or_default();
+        Ok(Self {
+            name: username.map_or(Cow::Borrowed(""), |name| name.0),
+            groups: groups.into_iter().flatten().map(|group| group.0).collect(),
+        })
+    }
 }
 
 /// What an object is.
@@ -106,6 +146,7 @@ enum Field {
     Operation,
     SubResource,
     DryRun,
+    UserInfo,
     Object,
     OldObject,
     #[serde(other)]
@@ -130,7 +171,7 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let (mut uid, mut kind, mut operation) = (None, None::<GroupKind<'de>>, None);
                 let (mut namespace, mut name, mut sub_resource) = (None, None, None);
-                let mut dry_run = None;
+                let (mut dry_run, mut user) = (None, None);
                 let (mut object, mut old_object) = (None, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
@@ -141,6 +182,11 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                         Field::Name => name = map.next_value::<Option<Text<'de>>>()?,
                         Field::SubResource => sub_resource = map.next_value::<Option<Text<'de>>>()?,
                         Field::DryRun => dry_run = map.next_value::<Option<bool>>()?,
+                        // Whoever creates something may be anybody; the operation usually comes first.
+                        Field::UserInfo if operation.as_ref().is_none_or(|one| one == "CONNECT") => {
+                            user = Some(map.next_value::<UserInfo<'de>>()?);
+                        }
+                        Field::UserInfo => drop(map.next_value::<IgnoredAny>()?),
                         Field::Object | Field::OldObject => {
                             let content = if PODS && kind.as_ref().is_some_and(GroupKind::is_pod) {
                                 map.next_value::<Option<Box<Pod>>>()?.map(Content::Pod)
@@ -161,6 +207,7 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                     operation: operation.ok_or_else(|| A::Error::missing_field("operation"))?,
                     sub_resource: text(sub_resource),
                     dry_run: dry_run.unwrap_or_default(),
+                    user: user.unwrap_or_default(),
                     object,
                     old_object,
                 })

@@ -1,5 +1,6 @@
 //! The command line, as a process.
 
+mod access;
 mod adversarial;
 mod answer;
 mod cases;

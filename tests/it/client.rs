@@ -73,14 +73,22 @@ impl Client {
 
     /// One request. Fails if nobody answers.
     pub fn try_send(&self, method: &str, path: &str, kind: &str, body: &Value) -> Result<Answer, String> {
+        self.try_send_with(method, path, kind, body, &[])
+    }
+
+    fn try_send_with(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, String> {
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", kind)
-            .header("accept", "application/json")
-            .body(Body::from(bytes))
-            .unwrap();
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", kind).header("accept", "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Body::from(bytes)).unwrap();
         RUNTIME.block_on(async {
             let answer = self.0.send(request).await.map_err(|error| format!("{method} {path}: {error}"))?;
             let code = answer.status().as_u16();
@@ -106,6 +114,18 @@ impl Client {
         self.send("POST", &format!("{}?dryRun=All", collection_of(manifest)), manifest)
     }
 
+    /// As another user, one request to a part of an object.
+    pub fn send_as(&self, method: &str, path: &str, body: &Value, (name, groups): (&str, &[&str])) -> Answer {
+        let groups = groups.iter().map(|group| ("impersonate-group", *group));
+        let headers: Vec<_> = [("impersonate-user", name)].into_iter().chain(groups).collect();
+        self.try_send_with(method, path, "application/json", body, &headers).unwrap()
+    }
+
+    /// Asks for a part of the object that `reference` names.
+    pub fn create_part(&self, reference: &Value, part: &str, manifest: &Value) -> Answer {
+        self.send("POST", &format!("{}/{part}", path_of(reference)), manifest)
+    }
+
     /// Changes the object that `reference` names.
     pub fn patch(&self, reference: &Value, patch: &Value) -> Answer {
         self.try_send("PATCH", &path_of(reference), "application/merge-patch+json", patch).unwrap()
@@ -113,7 +133,12 @@ impl Client {
 
     /// The same as a dry run.
     pub fn patch_dry(&self, reference: &Value, patch: &Value) -> Answer {
-        let dry = format!("{}?dryRun=All", path_of(reference));
+        self.patch_dry_part(reference, "", patch)
+    }
+
+    /// The same for a part of it, as in `/status`.
+    pub fn patch_dry_part(&self, reference: &Value, part: &str, patch: &Value) -> Answer {
+        let dry = format!("{}{part}?dryRun=All", path_of(reference));
         self.try_send("PATCH", &dry, "application/merge-patch+json", patch).unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! The operator against a real API server, scheduler and controllers.
 
+mod access;
 mod cases;
 mod certificate;
 mod cold;

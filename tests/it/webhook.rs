@@ -170,25 +170,124 @@ fn dry_runs_tell_nobody() {
 }
 
 #[test]
-fn deletions_connections_and_subresources_pass() {
+fn deletions_and_other_subresources_pass() {
     let (shared, mut drafts) = operator(WORLD);
-    let with = |key: &str, value: Value| {
+    let with = |changes: &[(&str, Value)]| {
         let mut review = review("Pod", &abroad());
-        review["request"][key] = value;
+        for (key, value) in changes {
+            review["request"][*key] = value.clone();
+        }
         review
     };
     for review in [
-        with("operation", json!("DELETE")),
-        with("operation", json!("CONNECT")),
-        with("subResource", json!("ephemeralcontainers")),
-        with("subResource", json!("exec")),
-        with("object", Value::Null),
+        with(&[("operation", json!("DELETE"))]),
+        with(&[("operation", json!("UPDATE")), ("subResource", json!("resize")), ("oldObject", abroad())]),
+        with(&[("subResource", json!("eviction"))]),
+        with(&[("object", Value::Null)]),
+        // A connection to something that is none of ours.
+        with(&[("operation", json!("CONNECT")), ("subResource", json!("exec"))]),
     ] {
         for path in ["/mutate/labelled", "/validate/labelled"] {
             assert_eq!(ask(&shared, path, &review), json!({"uid": "7", "allowed": true}), "{review}");
         }
     }
     assert!(drafts.try_recv().is_err());
+}
+
+/// A running pod, and a group that a policy declares to be in Germany.
+const REACHED: &str = "
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: app, namespace: cx, labels: {app: survey}}
+    spec: {nodeName: fra-1}
+    ---
+    apiVersion: domicile.dev/v1alpha1
+    kind: ResidencyPolicy
+    metadata: {name: support}
+    spec:
+      residence: {Access: [Law]}
+      access: [{groups: [support-de], from: [DE]}]
+";
+
+/// A connection of a user with these groups to a pod of this name.
+fn connection(name: &str, groups: &[&str]) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "7", "kind": {"group": "", "version": "v1", "kind": "PodExecOptions"}, "operation": "CONNECT",
+            "resource": {"group": "", "version": "v1", "resource": "pods"}, "subResource": "exec", "namespace": "cx",
+            "name": name, "userInfo": {"username": "alice@example.org", "groups": groups, "extra": {"a": ["b"]}},
+            "object": {"kind": "PodExecOptions", "apiVersion": "v1", "command": ["psql"]}, "oldObject": null,
+        },
+    })
+}
+
+#[test]
+fn a_connection_is_judged_by_who_asks_and_tells_nobody_who_that_was() {
+    let (shared, mut drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
+    let mine = ask(&shared, "/validate/labelled", &connection("app", &["staff", "support-de"]));
+    assert_eq!(mine, json!({"uid": "7", "allowed": true}));
+    let others = ask(&shared, "/validate/labelled", &connection("app", &["staff", "support-us"]));
+    let status = &others["status"];
+    assert_eq!([&status["code"], &status["details"]["causes"][0]["reason"]], [&json!(403), &json!("RES-UNKNOWN")]);
+    let message = status["message"].as_str().unwrap();
+    assert!(message.starts_with("pods/exec cx/app: [RES-UNKNOWN] pods/exec: cannot prove where"), "{message}");
+    let Ok(Message::Admission(told)) = drafts.try_recv() else { panic!("nobody is told") };
+    for secret in ["alice", "staff", "support-us", "psql"] {
+        assert!(!message.contains(secret) && !format!("{told:?}").contains(secret), "{secret}: {message}");
+    }
+    // The order of the fields is the server's affair.
+    let mut turned = connection("app", &["support-de"]);
+    let info = turned["request"].as_object_mut().unwrap().remove("userInfo").unwrap();
+    let turned = turned.to_string().replacen("\"request\":{", &format!("\"request\":{{\"userInfo\":{info},"), 1);
+    let answer = RUNTIME.block_on(send(&shared, "/validate/labelled", turned)).1;
+    assert!(answer.contains("\"allowed\":true"), "{answer}");
+}
+
+#[test]
+fn who_asks_without_a_name_is_nobody_in_particular() {
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
+    for info in [Value::Null, json!({}), json!({"username": null, "groups": null}), json!({"groups": []})] {
+        let mut review = connection("app", &[]);
+        review["request"]["userInfo"] = info;
+        review["request"]["object"] = Value::Null;
+        assert_eq!(ask(&shared, "/validate/labelled", &review)["allowed"], false, "{review}");
+    }
+}
+
+#[test]
+fn whoever_reaches_into_or_binds_a_pod_that_is_not_known_has_to_try_again() {
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
+    let binding = json!({"metadata": {"name": "other"}, "target": {"name": "fra-1"}});
+    let mut bound = review("Pod", &binding);
+    let kind = json!({"group": "", "version": "v1", "kind": "Binding"});
+    for (key, value) in [("kind", kind), ("subResource", json!("binding")), ("name", json!("other"))] {
+        bound["request"][key] = value;
+    }
+    for review in [connection("other", &["support-de"]), bound] {
+        let response = ask(&shared, "/validate/labelled", &review);
+        let message = response["status"]["message"].as_str().unwrap();
+        assert_eq!(response["status"]["code"], 503, "{response}");
+        assert!(message.ends_with("pod cx/other is not known yet; retry"), "{message}");
+    }
+}
+
+#[test]
+fn a_pod_that_becomes_known_in_the_meantime_is_waited_for() {
+    let (shared, _drafts) = operator(&format!("{WORLD}    ---{REACHED}"));
+    let response = RUNTIME.block_on(async {
+        let asked = tokio::spawn({
+            let shared = shared.clone();
+            async move { send(&shared, "/validate/labelled", connection("late", &["support-de"]).to_string()).await.1 }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!asked.is_finished());
+        let mut pod = documents(REACHED).remove(0);
+        pod["metadata"]["name"] = json!("late");
+        shared.anticipate(Object::from_manifest(pod).unwrap().unwrap());
+        asked.await.unwrap()
+    });
+    assert!(response.contains("\"allowed\":true"), "{response}");
 }
 
 #[test]

@@ -4,12 +4,14 @@
 #![allow(dead_code, reason = "each test target that includes this file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test support: a case that cannot be read fails the test")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domicile::engine::law::opinion::Legal;
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
+use domicile::interpret::access::User;
 use domicile::interpret::{Body, Operation, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -36,8 +38,24 @@ pub struct Case {
     pub object: Value,
     /// What it replaces.
     pub old: Option<Value>,
+    /// The part of the object that is asked for; empty for the object itself.
+    pub subresource: String,
+    /// Who asks.
+    pub user: Asker,
     /// What comes of it.
     pub expect: Expect,
+}
+
+/// Who asks for a connection.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asker {
+    /// The user's name.
+    #[serde(default)]
+    pub name: String,
+    /// The user's groups.
+    #[serde(default)]
+    pub groups: Vec<Cow<'static, str>>,
 }
 
 /// Where a case can be run.
@@ -106,6 +124,10 @@ struct RequestPart {
     operation: String,
     object: String,
     old: Option<String>,
+    #[serde(default)]
+    subresource: String,
+    #[serde(default)]
+    user: Asker,
 }
 
 /// Every case, by topic and name.
@@ -137,10 +159,13 @@ fn read(file: &Path) -> Case {
         operation: match request.operation.as_str() {
             "Create" => Operation::Create,
             "Update" => Operation::Update,
-            other => fail("request.operation is neither Create nor Update", &other),
+            "Connect" => Operation::Connect,
+            other => fail("request.operation is none of Create, Update and Connect", &other),
         },
         object: single(&request.object),
         old: request.old.as_deref().map(single),
+        subresource: request.subresource,
+        user: request.user,
         expect,
     }
 }
@@ -187,6 +212,7 @@ impl Case {
             name: text(&self.object["metadata"]["name"]),
             object: Body::Json(&texts.0),
             old: texts.1.as_deref().map(Body::Json),
+            user: User { name: &self.user.name, groups: &self.user.groups },
         }
     }
 }

@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod access;
 mod cases;
 mod catalogue;
 mod endpoint;
 mod law_properties;
 mod lineage;
+mod network;
 mod overlay;
 mod past;
 mod properties;

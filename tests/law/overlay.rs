@@ -119,6 +119,7 @@ fn judge(index: &mut Index, object: &Value, now: Timestamp) -> Verdict {
         name: object["metadata"]["name"].as_str().unwrap(),
         object: Body::Json(&text),
         old: None,
+        user: domicile::interpret::access::User::default(),
     };
     interpret::judge(&index.refresh(now), &request, now).unwrap().verdict
 }

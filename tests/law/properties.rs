@@ -54,6 +54,7 @@ fn judge_text(
         name: "app",
         object: Body::Json(object),
         old: old.map(Body::Json),
+        user: domicile::interpret::access::User::default(),
     };
     interpret::judge(world, &request, now())
 }

@@ -151,6 +151,7 @@ fn run(world: &str, object: &Value) -> Result<Run, String> {
         name: text("/metadata/name"),
         object: Body::Json(&json),
         old: None,
+        user: domicile::interpret::access::User::default(),
     };
     let judgement = interpret::judge(&world, &request, now).map_err(|error| error.to_string())?;
     let read = resource::read(&world.interpreters, object, request.namespace, request.name);

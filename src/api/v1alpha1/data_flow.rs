@@ -174,9 +174,52 @@ pub struct Recipient {
     /// Where they hold the data. None: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Under which addresses they are reached. Where a policy lets the operator shut the network of the source, a lawful flow
+    /// opens the way to these, and to nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub addresses: Vec<RecipientAddress>,
     /// Who it is.
     #[serde(flatten)]
     pub facts: PartyFacts,
+}
+
+/// Addresses of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecipientAddress {
+    /// A range of addresses, such as `203.0.113.0/28` or `2001:db8:1::/64`; an address alone is a range of one.
+    #[schemars(length(min = 1, max = 50))]
+    pub cidr: String,
+    /// On which ports. Empty: on all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub ports: Vec<RecipientPort>,
+}
+
+/// A port of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecipientPort {
+    /// Its number.
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// What is spoken there.
+    #[serde(default)]
+    pub protocol: TransportProtocol,
+}
+
+/// How packets are carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum TransportProtocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
 }
 
 /// A place.
@@ -293,7 +336,8 @@ pub struct DataFlowStatus {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<ObjectFinding>,
-    /// Ready, Compliant, Reconciling, Stalled.
+    /// Ready, Compliant, Reconciling, Stalled; and NetworkOpen, where the network of the source is shut: whether the flow opens
+    /// the way to its recipient.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

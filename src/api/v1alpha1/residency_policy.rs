@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::law::mechanism::GroundKind;
 use crate::engine::law::source::Confidence;
-use crate::engine::policy::{Check, Mode, PinBy, RewritePods, RewriteStorage};
+use crate::engine::policy::{Check, Mode, Network, PinBy, RewritePods, RewriteStorage};
 
 /// Says for which personal data what may happen where, and what is done about the rest.
 ///
@@ -67,6 +67,33 @@ pub struct ResidencyPolicySpec {
     /// What may be changed so that a request complies.
     #[serde(default)]
     pub rewrite: PolicyRewrite,
+    /// Who may look at the data by way of its pods (exec, attach, port-forward, proxy), and from where. No
+    /// request shows where it comes from, so that this is believed. Who is not listed comes from an unknown place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub access: Vec<PolicyAccess>,
+    /// Whether the operator keeps a `NetworkPolicy` for the workloads of every store with this data, which lets out only what
+    /// declared and lawful flows send, and what stays in the cluster.
+    #[serde(default)]
+    pub network: Network,
+}
+
+/// People or programs, and from where they look at data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.groups) || has(self.users)", "name groups or users"))]
+pub struct PolicyAccess {
+    /// Groups, as the API server knows them: `oidc:support-de`, `system:serviceaccounts:backup`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 300)))]
+    pub groups: Vec<String>,
+    /// Single users, as the API server knows them: `system:serviceaccount:backup:velero`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 300)))]
+    pub users: Vec<String>,
+    /// The countries where they are: ISO 3166-1 alpha-2. Whoever may be in one of several may be in any.
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = "^[A-Z]{2}$")))]
+    pub from: Vec<String>,
 }
 
 /// Which data a policy covers.

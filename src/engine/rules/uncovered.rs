@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule { id: "RES-UNCOVERED", check };
 
 fn check(judged: &Judged<'_>) -> Vec<Finding> {
     let placement = judged.placement;
-    let covered = |data: &&Arc<Data>| judged.policies.cover(placement.act, data, judged.law);
+    let covered = |data: &&Arc<Data>| judged.policies.cover(placement.asked(), data, judged.law);
     // That a policy covers some of the data does not excuse the rest.
     let uncovered: Vec<Arc<Data>> = placement.data.iter().filter(|data| !covered(data)).cloned().collect();
     if uncovered.is_empty() || judged.has_unknown_origin() {

@@ -13,7 +13,7 @@ use super::{Concern, Content, Key, Resource};
 use crate::engine;
 use crate::engine::country::CountrySet;
 use crate::engine::data::Data;
-use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement};
+use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement, Stake};
 use crate::engine::place::Places;
 use crate::engine::verdict::{Action, Change};
 use crate::interpret::scope::{self, FlowScope, NamespaceScope};
@@ -77,25 +77,31 @@ pub fn facts(world: &World, resource: &Resource, created: bool) -> Facts {
     }
     let settled = Resolver::new(world).resource(resource);
     let namespace = world.namespaces.get(&resource.key.namespace).map(|scope| &**scope);
-    let mut placements = Vec::with_capacity(settled.len());
+    let mut facts = Facts { placements: Vec::with_capacity(settled.len()), ..Facts::default() };
     for one in settled {
         let flows = namespace.into_iter().flat_map(|scope| &scope.flows).map(|flow| &**flow);
-        place(world, flows, one, &data, created, &mut placements);
+        place(world, flows, one, &data, created, &mut facts);
     }
-    Facts { placements, ..Facts::default() }
+    facts
 }
 
 /// One settled place as placements. What is sent without a flow that declares it is worked on where it arrives: policies on
-/// either act bind.
+/// either act bind. What is sent to an address that one of `flows` declares is judged like that flow.
 pub fn place<'a>(
     world: &World,
-    flows: impl Iterator<Item = &'a FlowScope>,
+    flows: impl Iterator<Item = &'a FlowScope> + Clone,
     settled: Settled,
     data: &[Arc<Data>],
     created: bool,
-    into: &mut Vec<Placement>,
+    into: &mut Facts,
 ) {
-    let Settled { act, field, places, region_of, rewrite } = settled;
+    let Settled { act, field, places, region_of, rewrite, along } = settled;
+    if let Some(flow) = along.and_then(|via| flows.clone().find(|flow| flow.data.via == via)) {
+        into.matters.extend(flow.matter.clone().map(|matter| Stake { matter, field: Some(field.clone()) }));
+        let (data, flexibility) = (vec![flow.data.clone()], Flexibility::Fixed);
+        into.placements.push(Placement { act: Act::Transfer, field, data, places, flexibility });
+        return;
+    }
     let flexibility = match &region_of {
         Some(provider) => Flexibility::Region {
             provider: provider.clone(),
@@ -107,7 +113,7 @@ pub fn place<'a>(
     let acts: &[Act] = if act == Act::Transfer { &[Act::Process, Act::Transfer] } else { &[act] };
     let data = if act == Act::Transfer { declared(flows, &places.countries, data) } else { data.to_vec() };
     for act in acts {
-        into.push(Placement {
+        into.placements.push(Placement {
             act: *act,
             field: field.clone(),
             data: data.clone(),

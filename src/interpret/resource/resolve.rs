@@ -3,14 +3,16 @@
 use super::extract::leaves;
 use super::path::Spot;
 use super::{Content, Destination, Key, Resource, Said, Word};
+use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::api::v1alpha1::{FieldMeaning, Silence};
+use crate::engine::data::Source;
 use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::Zone;
 use crate::engine::place::Places;
-use crate::interpret::scope::Labels;
+use crate::interpret::scope::{FlowScope, Labels};
 use crate::interpret::world::World;
 
 /// References are followed this far; what lies beyond is not proven.
@@ -23,6 +25,8 @@ const MOST: usize = 4_000;
 enum Meaning {
     /// It lies there.
     There(Places),
+    /// It is an address of a flow's recipient, who is there.
+    Along(Source, Places),
     /// Nothing leaves by it, or what does is judged by itself.
     Fine,
     /// It leads to something that is not known, and is judged by itself when it is.
@@ -37,7 +41,7 @@ impl Meaning {
     /// Where that is, if it is anything to be judged.
     fn places(self) -> Option<Places> {
         match self {
-            Self::There(places) => Some(places),
+            Self::There(places) | Self::Along(_, places) => Some(places),
             Self::Unknown(reason) => Some(Places::unknown(reason)),
             Self::Fine | Self::Apart | Self::Silent(_) => None,
         }
@@ -57,6 +61,8 @@ pub struct Settled {
     pub region_of: Option<String>,
     /// Whether it may be replaced when the object is created.
     pub rewrite: bool,
+    /// The flow whose recipient is reached by it.
+    pub along: Option<Source>,
 }
 
 /// Looks words up.
@@ -89,13 +95,21 @@ impl<'a> Resolver<'a> {
                 places: Places::unknown(reason),
                 region_of: None,
                 rewrite: false,
+                along: None,
             });
         }
         for destination in &resource.destinations {
             if into.len() > MOST {
                 let places = Places::unknown("the object names more places than are looked at");
                 let field = destination.base.clone();
-                into.push(Settled { act: destination.act, field, places, region_of: None, rewrite: false });
+                into.push(Settled {
+                    act: destination.act,
+                    field,
+                    places,
+                    region_of: None,
+                    rewrite: false,
+                    along: None,
+                });
                 return;
             }
             self.destination(resource, destination, into);
@@ -114,7 +128,8 @@ impl<'a> Resolver<'a> {
         for word in words {
             for meaning in self.word(word, namespace) {
                 let Some(places) = meaning.places() else { continue };
-                let settled = Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false };
+                let settled =
+                    Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false, along: None };
                 if !into.contains(&settled) {
                     into.push(settled);
                 }
@@ -129,7 +144,7 @@ impl<'a> Resolver<'a> {
         let Some(found) = self.world.resources.get(&key) else { return };
         for meaning in self.follow(found) {
             let Some(places) = meaning.places() else { continue };
-            into.push(Settled { act, field: field.to_owned(), places, region_of: None, rewrite: false });
+            into.push(Settled { act, field: field.to_owned(), places, region_of: None, rewrite: false, along: None });
         }
     }
 
@@ -181,9 +196,10 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             for meaning in self.said(resource, said) {
-                let places = match meaning {
-                    Meaning::There(places) => places,
-                    Meaning::Unknown(reason) => Places::unknown(reason),
+                let (places, along) = match meaning {
+                    Meaning::There(places) => (places, None),
+                    Meaning::Along(flow, places) => (places, Some(flow)),
+                    Meaning::Unknown(reason) => (Places::unknown(reason), None),
                     Meaning::Fine => {
                         fine = true;
                         continue;
@@ -199,7 +215,7 @@ impl<'a> Resolver<'a> {
                 };
                 let region_of = said.provider.clone().filter(|_| said.says == FieldMeaning::Region);
                 let (act, field, rewrite) = (destination.act, said.field.clone(), said.rewrite);
-                let settled = Settled { act, field, places, region_of, rewrite };
+                let settled = Settled { act, field, places, region_of, rewrite, along };
                 if !into[start..].contains(&settled) {
                     into.push(settled);
                 }
@@ -213,8 +229,14 @@ impl<'a> Resolver<'a> {
             Some((field, reason)) => (field.clone(), Some(reason)),
             None => (destination.expected.clone(), None),
         };
-        let settled =
-            |places| Settled { act: destination.act, field: field.clone(), places, region_of: None, rewrite: false };
+        let settled = |places| Settled {
+            act: destination.act,
+            field: field.clone(),
+            places,
+            region_of: None,
+            rewrite: false,
+            along: None,
+        };
         let because = || {
             let told = said.or(quiet.because.as_ref()).cloned();
             told.unwrap_or_else(|| "nothing in it says where".to_owned())
@@ -268,6 +290,10 @@ impl<'a> Resolver<'a> {
                 .collect(),
             FieldMeaning::Zone => text.split(',').map(|id| self.zone(provider, id.trim())).collect(),
             FieldMeaning::Endpoint => {
+                let declared = self.of_recipients(text, namespace);
+                if !declared.is_empty() {
+                    return declared;
+                }
                 gazetteer.endpoints(text).into_iter().flat_map(|one| self.endpoint(one, namespace)).collect()
             }
             FieldMeaning::Bucket => {
@@ -309,6 +335,23 @@ impl<'a> Resolver<'a> {
             FieldMeaning::Elsewhere => vec![Meaning::Unknown("it leads to a place that it does not name".to_owned())],
             FieldMeaning::Opaque | FieldMeaning::Hints => self.free(said, namespace),
         }
+    }
+
+    /// What addresses mean that flows of the namespace declare for their recipients, where no `Location` has them.
+    fn of_recipients(&self, text: &str, namespace: &str) -> Vec<Meaning> {
+        let Ok(range) = text.parse::<IpNet>() else { return Vec::new() };
+        let Some(scope) = self.world.namespaces.get(namespace) else { return Vec::new() };
+        let declares = |flow: &FlowScope| flow.addresses.iter().any(|declared| declared.contains(&range));
+        let flows: Vec<&FlowScope> = scope.flows.iter().map(|flow| &**flow).filter(|flow| declares(flow)).collect();
+        if flows.is_empty() || self.world.gazetteer.range(range).unproven.is_none() {
+            return Vec::new();
+        }
+        // What goes to the recipient of a flow that makes data anonymous is none any more.
+        let meaning = |flow: &FlowScope| match &flow.recipient {
+            Some(places) => Meaning::Along(flow.data.via.clone(), places.clone()),
+            None => Meaning::Fine,
+        };
+        flows.into_iter().map(meaning).collect()
     }
 
     fn zone(&self, provider: Option<&str>, id: &str) -> Meaning {
@@ -558,7 +601,9 @@ impl<'a> Resolver<'a> {
         for cluster in clusters {
             for meaning in self.follow(cluster) {
                 match meaning {
-                    Meaning::There(there) => places = Some(places.map_or(there.clone(), |before| before.or(there))),
+                    Meaning::There(there) | Meaning::Along(_, there) => {
+                        places = Some(places.map_or(there.clone(), |before| before.or(there)))
+                    }
                     Meaning::Unknown(reason) | Meaning::Silent(reason) => return Meaning::Unknown(reason),
                     Meaning::Fine | Meaning::Apart => {}
                 }

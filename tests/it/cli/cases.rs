@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use super::{Run, domicile};
 use crate::cases::{self, Case, Layer};
 
-/// Updates cannot be said in files: there is no object before. Count them anew when the table has more.
-const UPDATES: usize = 30;
+/// Updates and connections cannot be said in files: there is no object before, and nobody who asks. Count them anew when the
+/// table has more.
+const UNSAID: usize = 51;
 
 #[test]
 fn every_case_comes_out_of_the_command_line_as_written() {
     let all = cases::all();
-    let (updates, cases): (Vec<Case>, Vec<Case>) =
-        all.into_iter().partition(|case| case.operation == Operation::Update);
-    assert_eq!(updates.len(), UPDATES, "cases that are left out because they change something");
+    let (unsaid, cases): (Vec<Case>, Vec<Case>) = all.into_iter().partition(|case| case.operation != Operation::Create);
+    assert_eq!(unsaid.len(), UNSAID, "cases that are left out because no file can say them");
     let cases: Vec<Case> = cases.into_iter().filter(|case| case.layer != Layer::Schema).collect();
     let half = cases.len() / 2;
     let failures = std::thread::scope(|scope| {

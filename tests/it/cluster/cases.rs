@@ -11,6 +11,7 @@ use domicile::engine::explain;
 use domicile::engine::policy::Mode;
 use domicile::engine::verdict::Action;
 use domicile::index::Index;
+use domicile::interpret::access::Way;
 use domicile::interpret::{self, Judgement, Operation};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -123,10 +124,40 @@ fn retried(mut ask: impl FnMut() -> String) -> String {
 }
 
 fn ask(admin: &Client, case: &Case) -> Answer {
+    let reference = |kind| {
+        let metadata = &case.object["metadata"];
+        let text = |key: &str| metadata[key].as_str().unwrap_or_default();
+        reference("v1", kind, text("namespace"), text("name"))
+    };
     match (case.operation, &case.old) {
-        (Operation::Update, Some(old)) => admin.patch_dry(&case.object, &merge_patch(old, &case.object)),
+        (Operation::Connect, _) => connect(admin, case),
+        (Operation::Update, Some(old)) => {
+            let part = if case.subresource.is_empty() { String::new() } else { format!("/{}", case.subresource) };
+            admin.patch_dry_part(&case.object, &part, &merge_patch(old, &case.object))
+        }
+        // The legacy form of the same is nothing that a case needs to know.
+        _ if case.object["kind"] == "Binding" => {
+            admin.create_part(&reference("Pod"), "binding?dryRun=All", &case.object)
+        }
         _ => admin.create_dry(&case.object),
     }
+}
+
+/// A connection as the case's user, whom nothing but admission keeps out.
+fn connect(admin: &Client, case: &Case) -> Answer {
+    let kind = case.object["kind"].as_str().unwrap();
+    let way = Way::ALL.into_iter().find(|way| way.kind == kind).unwrap();
+    let (resource, part) = way.resource.split_once('/').unwrap();
+    let text = |key: &str| case.object["metadata"][key].as_str().unwrap();
+    let path = format!("/api/v1/namespaces/{}/{resource}/{}/{part}?command=true", text("namespace"), text("name"));
+    let groups: Vec<&str> = case.user.groups.iter().map(|group| &**group).chain(["system:masters"]).collect();
+    let name = if case.user.name.is_empty() { "somebody" } else { &case.user.name };
+    let mut answer = admin.send_as("GET", &path, &Value::Null, (name, &groups));
+    // Nobody is at the other end here: whatever comes once admission has let it pass is a success.
+    if !answer.message().contains("domicile.dev\"") {
+        answer.code = 200;
+    }
+    answer
 }
 
 /// What has to be merged into one object to get another.

@@ -152,6 +152,7 @@ fn judge(index: &mut Index, manifest: &Value) -> Judgement {
         name: manifest["metadata"]["name"].as_str().unwrap(),
         object: Body::Json(&text),
         old: None,
+        user: domicile::interpret::access::User::default(),
     };
     interpret::judge(&world, &request, now).unwrap()
 }
