@@ -17,6 +17,7 @@ pub mod run;
 pub mod status;
 pub mod types;
 pub mod watch;
+mod whole;
 
 /// Who writes, in every field that the operator owns.
 pub const FIELD_MANAGER: &str = "domicile";

@@ -13,15 +13,15 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::Client;
+use kube::api::ApiResource;
 use serde_json::{Value, json};
 
-use super::FIELD_MANAGER;
 use super::events::Draft;
 use super::owner::{Owner, OwnerError};
 use super::types::Served;
 use super::watch::chain;
+use super::whole;
 use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
 use crate::compile::{self, NAMESPACE_NAME, cel};
 use crate::engine::policy::RewriteStorage;
@@ -701,12 +701,13 @@ enum WriteError {
 /// anything is changed.
 async fn write(client: &Client, inputs: &mut Inputs, owner: &Owner) -> Result<[Option<i64>; 2], WriteError> {
     inputs.owner = owner.current(client).await?;
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let validators: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    let validator = validators.patch_metadata(NAME, &params, &Patch::Apply(validating(inputs))).await?;
-    let mutators: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let mutator = mutators.patch_metadata(NAME, &params, &Patch::Apply(mutating(inputs))).await?;
-    Ok([validator.metadata.generation, mutator.metadata.generation])
+    let (validators, mutators) = (
+        ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
+        ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+    );
+    let validator = whole::put(client, &validators, "webhooks", validating(inputs)).await?;
+    let mutator = whole::put(client, &mutators, "webhooks", mutating(inputs)).await?;
+    Ok([validator.generation, mutator.generation])
 }
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ use rustls_pki_types::CertificateDer;
 
 use super::certificate::TakenUp;
 use super::configuration::NAME;
-use crate::compile::NAMESPACE_NAME;
 use super::watch::chain;
 use crate::api::v1alpha1::ORIGIN_LABEL;
+use crate::compile::NAMESPACE_NAME;
 use crate::state::Shared;
 use crate::webhook::tls::{self, Identity};
 

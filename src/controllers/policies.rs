@@ -11,12 +11,10 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube::core::{GroupVersionKind, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -30,7 +28,7 @@ use super::emergency;
 use super::events::Draft;
 use super::owner::{Owner, OwnerError};
 use super::watch::chain;
-use super::{FIELD_MANAGER, watch};
+use super::{watch, whole};
 use crate::compile::{self, API_VERSION, Generated, Group, Kind, MANAGED_BY, Plan};
 use crate::interpret::world::World;
 use crate::state::Shared;
@@ -294,31 +292,11 @@ fn note(seen: &mut Seen, kind: Kind, event: Result<Event<PartialObjectMeta<Dynam
     }
 }
 
-/// Writes an object as a whole (client). Not by server-side apply: what somebody else has added to it must go.
+/// Writes an object (client).
 async fn put(client: &Client, object: &Generated, owner: Option<&OwnerReference>) -> Result<Version, kube::Error> {
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(object.kind));
     let mut manifest = object.manifest();
     manifest["metadata"]["ownerReferences"] = json!(owner.into_iter().collect::<Vec<_>>());
-    let replace = |path: [&str; 2]| {
-        let path: Vec<&str> = path.into_iter().filter(|part| !part.is_empty()).collect();
-        let value = path.iter().fold(&manifest, |value, part| &value[*part]).clone();
-        PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value })
-    };
-    let whole = json_patch::Patch(vec![
-        replace(["spec", ""]),
-        replace(["metadata", "labels"]),
-        replace(["metadata", "ownerReferences"]),
-    ]);
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let written = match api.patch(&object.name, &params, &Patch::<()>::Json(whole)).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => {
-            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            let manifest = serde_json::from_value(manifest).map_err(kube::Error::SerdeError)?;
-            api.create(&params, &manifest).await?
-        }
-        other => other?,
-    };
-    Ok(Version::of(&written.metadata))
+    whole::put(client, &resource(object.kind), "spec", manifest).await.map(|metadata| Version::of(&metadata))
 }
 
 async fn remove(client: &Client, kind: Kind, name: &str) -> Result<(), kube::Error> {

@@ -241,6 +241,21 @@ fn whoever_changes_a_generated_policy_changes_nothing_for_long() {
     });
     admin.delete(&policy(name)).ok();
     restored("a removed policy is back");
+    // The same for the webhook configurations, of which lists are merged by name.
+    let webhooks = reference(REGISTRATION, "ValidatingWebhookConfiguration", "", "domicile");
+    let before = admin.get(&webhooks).unwrap()["webhooks"].clone();
+    let mut changed = before.clone();
+    for entry in changed.as_array_mut().unwrap() {
+        let conditions = entry["matchConditions"].as_array().cloned().unwrap_or_default();
+        let never = json!({"name": "never", "expression": "false"});
+        entry["matchConditions"] = conditions.into_iter().chain([never]).collect();
+    }
+    admin.patch(&webhooks, &json!({"webhooks": changed})).ok();
+    until("the added conditions are gone", PATIENCE, || {
+        let now = admin.get(&webhooks).ok_or("it is gone")?;
+        let never = now["webhooks"].to_string().contains("never");
+        yes(!never, &now["webhooks"])
+    });
     until("it is told", PATIENCE, || {
         let events = admin.events_about("ValidatingAdmissionPolicy", name);
         yes(events.iter().any(|event| event["reason"] == "EnforcementTampered"), "no event")
