@@ -11,6 +11,7 @@
 //! | `domicile-pin.*` | pins pods that say nothing about places, where the API server serves mutating policies |
 //! | `domicile-claims.*` | refuses claims whose class or volume is not known to lie inside |
 //! | `domicile-bindings.*` | refuses bindings to nodes that are not known to be inside |
+//! | `domicile-reach.*` | refuses who reaches into pods and is not known to be inside |
 //! | `domicile-guard-*` | keep the labels, kinds and configurations that decide what is protected |
 //!
 //! Everything is written as literals, with no parameter object that could be missing. A validating policy never says yes in
@@ -26,6 +27,7 @@ pub mod cel;
 pub mod claims;
 mod guards;
 pub mod pods;
+mod reach;
 mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -223,6 +225,7 @@ pub fn plan(world: &World, inputs: &Inputs, now: Timestamp) -> Plan {
         pods::add(&mut plan, world, inputs, scope);
         claims::add(&mut plan, world, scope);
         bindings::add(&mut plan, scope);
+        reach::add(&mut plan, world, scope);
         plan.until = [plan.until, scope.until()].into_iter().flatten().min();
         if let Some(group) = scope.group(world, inputs, &plan) {
             plan.groups.push(group);

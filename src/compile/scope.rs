@@ -46,6 +46,8 @@ pub struct Scope {
     pub process: Spans,
     /// Where it may rest.
     pub store: Spans,
+    /// From where people may look at it.
+    pub access: Spans,
     /// When the plan is made.
     pub now: Timestamp,
 }
@@ -139,6 +141,7 @@ fn of_label(
     let data = Arc::new(Data { via: Source::Namespace(format!("*, {ORIGIN_LABEL}={value}")), ..Data::clone(label) });
     let process = Spans::of(world, Act::Process, &data, now);
     let store = Spans::of(world, Act::Store, &data, now);
+    let access = Spans::of(world, Act::Access, &data, now);
     let more = |namespace: &&&NamespaceScope| adds_to(world, namespace, &data, now);
     let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
     Some(Scope {
@@ -152,6 +155,7 @@ fn of_label(
         claims: true,
         process,
         store,
+        access,
         now,
     })
 }
@@ -207,6 +211,7 @@ fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<S
             claims: !pods,
             process: process.clone(),
             store: rest.clone(),
+            access: Spans::default(),
             now,
         };
         scopes.extend(store.pods_by.as_ref().map(|selector| scope("", &selected(selector), true)));
@@ -268,7 +273,7 @@ fn identifier(text: &str) -> String {
 impl Scope {
     /// The first instant at which what is compiled no longer covers the time ahead.
     pub fn until(&self) -> Option<Timestamp> {
-        [&self.process, &self.store].into_iter().filter_map(|spans| spans.first()?.until).min()
+        [&self.process, &self.store, &self.access].into_iter().filter_map(|spans| spans.first()?.until).min()
     }
 
     /// What is decided completely for the namespaces of a label.
