@@ -222,11 +222,13 @@ pub fn silent_about_data(object: &str) -> Vec<(&'static str, String)> {
     };
     let variable = format!(
         "(!has(one.valueFrom) || !has(one.valueFrom.configMapKeyRef)) && (!has(one.value) || one.value == '' || \
-         ({} && (one.name.matches('(?i)({secret})$') || (!one.name.matches('(?i)({telling})') && \
+         ({} && (one.name.matches('(?i)({secret})$') || ({} && !one.name.matches('(?i)({telling})') && \
          !(one.value.matches('[=\\\\s:]') && one.value.matches('(?i)({telling})'))))))",
-        plain("one.value")
+        plain("one.value"),
+        placeless("one.value")
     );
-    let word = format!("!one.contains('.') && {} && !one.matches('(?i)({telling})')", plain("one"));
+    let word =
+        format!("!one.contains('.') && {} && {} && !one.matches('(?i)({telling})')", plain("one"), placeless("one"));
     let words = |field: &str| format!("(!has(each.{field}) || each.{field}.all(one, {word}))");
     let probe = |field: &str| {
         format!(
