@@ -214,13 +214,21 @@ pub fn silent_about_data(object: &str) -> Vec<(&'static str, String)> {
     let plain = |value: &str| {
         format!("!{value}.contains('://') && !{value}.contains('arn:') && !{value}.matches('\\\\.[^.]*\\\\.')")
     };
+    // What has the form of a region, or of a host with a port.
+    let placeless = |value: &str| {
+        format!(
+            "!{value}.matches('[a-zA-Z][a-zA-Z]-[a-zA-Z][a-zA-Z0-9-]*[0-9]') && !{value}.matches('\\\\.[^.]*:[0-9]')"
+        )
+    };
     let variable = format!(
         "(!has(one.valueFrom) || !has(one.valueFrom.configMapKeyRef)) && (!has(one.value) || one.value == '' || \
-         ({} && (one.name.matches('(?i)({secret})$') || (!one.name.matches('(?i)({telling})') && \
+         ({} && (one.name.matches('(?i)({secret})$') || ({} && !one.name.matches('(?i)({telling})') && \
          !(one.value.matches('[=\\\\s:]') && one.value.matches('(?i)({telling})'))))))",
-        plain("one.value")
+        plain("one.value"),
+        placeless("one.value")
     );
-    let word = format!("!one.contains('.') && {} && !one.matches('(?i)({telling})')", plain("one"));
+    let word =
+        format!("!one.contains('.') && {} && {} && !one.matches('(?i)({telling})')", plain("one"), placeless("one"));
     let words = |field: &str| format!("(!has(each.{field}) || each.{field}.all(one, {word}))");
     let probe = |field: &str| {
         format!(
@@ -247,6 +255,10 @@ pub fn silent_about_data(object: &str) -> Vec<(&'static str, String)> {
             "is-told-nothing",
             cel::all(&[
                 format!("(!has({object}.spec.hostAliases) || size({object}.spec.hostAliases) == 0)"),
+                format!(
+                    "(!has({object}.spec.dnsConfig) || !has({object}.spec.dnsConfig.nameservers) || \
+                     size({object}.spec.dnsConfig.nameservers) == 0)"
+                ),
                 containers("containers"),
                 containers("initContainers"),
                 containers("ephemeralContainers"),

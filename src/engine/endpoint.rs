@@ -35,7 +35,12 @@ pub enum Endpoint {
         shown: String,
     },
     /// It is understood and names no place by itself: the place depends on something else, such as a region field.
-    Silent(String),
+    Silent {
+        /// The host or bucket, as it may be shown.
+        shown: String,
+        /// Whose host it is; none for a bucket, which many providers may have.
+        provider: Option<String>,
+    },
     /// A host that nobody knows.
     Stranger {
         /// The host.
@@ -50,6 +55,10 @@ pub enum Endpoint {
 impl Endpoint {
     fn unknown(reason: &str) -> Self {
         Self::Unknown(reason.to_owned())
+    }
+
+    fn silent(shown: String) -> Self {
+        Self::Silent { shown, provider: None }
     }
 
     fn own(places: &Places, shown: &str) -> Self {
@@ -141,7 +150,7 @@ impl Gazetteer {
 
     /// Where a bucket lies that is named without a URL.
     pub(super) fn bucket_named(&self, name: &str) -> Endpoint {
-        self.bucket(name).map_or_else(|| Endpoint::Silent(shown(name)), |places| Endpoint::own(places, &shown(name)))
+        self.bucket(name).map_or_else(|| Endpoint::silent(shown(name)), |places| Endpoint::own(places, &shown(name)))
     }
 }
 
@@ -385,7 +394,7 @@ impl Found<'_> {
         let known = self.gazetteer.bucket(bucket).map(|places| Endpoint::own(places, &shown(bucket)));
         match user {
             None if host.is_empty() => self.unknown("a URL names no bucket"),
-            None => self.add(known.unwrap_or_else(|| Endpoint::Silent(shown(bucket)))),
+            None => self.add(known.unwrap_or_else(|| Endpoint::silent(shown(bucket)))),
             Some(_) if host.contains(BLANK) => self.add(Endpoint::filled_later()),
             Some(_) if host.contains('.') => {
                 // What stands before a host may be a credential as well.
@@ -609,7 +618,7 @@ impl Found<'_> {
 
 impl Endpoint {
     fn unknown_bucket(bucket: &str, account: &str) -> Self {
-        Self::Silent(if account.is_empty() { shown(bucket) } else { "a resource without a region".to_owned() })
+        Self::silent(if account.is_empty() { shown(bucket) } else { "a resource without a region".to_owned() })
     }
 }
 

@@ -12,7 +12,7 @@ const TEXT: usize = 1 << 20;
 /// What the value of a key is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// A credential: never looked at.
+    /// A credential: only an address under its name is looked at.
     Secret,
     /// Software, not data.
     Image,
@@ -118,6 +118,10 @@ fn class(key: &str) -> Class {
     if BUCKETS.contains(&last) || (before == "bucket" && ["name", "names"].contains(&last)) || account {
         return Class::Bucket;
     }
+    // Of backups, as their tools name them; one of images is left out above.
+    if ["repository", "repo"].contains(&last) && ["restic", "borg", "kopia", "backup"].contains(&before) {
+        return Class::Endpoint;
+    }
     let connection = before.starts_with("conn") && ["string", "str"].contains(&last);
     if ENDPOINTS.contains(&last)
         || connection
@@ -138,7 +142,7 @@ fn is_plain(value: &str) -> bool {
 }
 
 impl Gazetteer {
-    /// What a value says under a key, such as a variable of an environment. A credential is never looked at; a value
+    /// What a value says under a key, such as a variable of an environment. Of a credential only an address is; a value
     /// under a key that is about no place counts only for the URLs and resource names in it.
     pub fn named(&self, key: &str, value: &str) -> Vec<Endpoint> {
         let mut scan = Scan { gazetteer: self, found: Vec::new() };
@@ -192,7 +196,13 @@ impl Scan<'_> {
         let value = value.trim();
         let class = class(key);
         match class {
-            Class::Secret | Class::Image => {}
+            Class::Image => {}
+            // Whatever the name says, an address is one.
+            Class::Secret => {
+                if value.contains("://") {
+                    self.urls(value);
+                }
+            }
             _ if value.contains('\n') => self.text(value),
             Class::Region | Class::Somewhere => {
                 let list = value.trim_matches(['[', ']']);

@@ -135,7 +135,7 @@ pub fn zone(gazetteer: &Gazetteer, provider: &str, id: &str) -> Places {
 /// used, so that all of them count.
 pub fn endpoint(gazetteer: &Gazetteer, text: &str) -> Option<Places> {
     let place = |endpoint| match endpoint {
-        Endpoint::Local | Endpoint::Service { .. } | Endpoint::Silent(_) => None,
+        Endpoint::Local | Endpoint::Service { .. } | Endpoint::Silent { .. } => None,
         Endpoint::Place { places, .. } => Some(places),
         Endpoint::Stranger { host, .. } => Some(Places::unknown(strange(&host))),
         Endpoint::Unknown(reason) => Some(Places::unknown(reason)),

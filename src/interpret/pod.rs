@@ -259,10 +259,12 @@ fn egress(
 ) {
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);
-    for (field, key, text) in pod.spec.told(pod.path) {
-        let told = Word { field, key: key.to_owned(), text: text.into_owned() };
-        resolver.words(&[told], &namespace.name, Act::Transfer, &mut settled);
-    }
+    let told = pod.spec.told(pod.path);
+    let told: Vec<Word> =
+        told.map(|(field, key, text)| Word { field, key: key.to_owned(), text: text.into_owned() }).collect();
+    let maps = pod.spec.config_maps(pod.path).flat_map(|(_, name)| resolver.words_of_config(&namespace.name, name));
+    let beside: Vec<Word> = if told.is_empty() { Vec::new() } else { maps.cloned().collect() };
+    resolver.words(&told, &beside, &namespace.name, Act::Transfer, &mut settled);
     if !world.resources.is_empty() {
         for (field, name) in pod.spec.config_maps(pod.path) {
             resolver.config(&namespace.name, name, &field, Act::Transfer, &mut settled);

@@ -136,10 +136,13 @@ pub struct Target {
 /// Whose data an object concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Concern {
-    /// That of a namespace.
-    Namespace(String),
-    /// That of every namespace.
-    Everything,
+    /// That of namespaces.
+    Namespaces {
+        /// Their name or a pattern of it.
+        like: String,
+        /// Which of them are left out, the same.
+        but: Vec<String>,
+    },
     /// That of a claim in the object's namespace.
     Claim(String),
     /// That of the stores to which a secret belongs.
@@ -167,6 +170,7 @@ struct DataForm {
     says: DataMeaning,
     to: Option<ReferenceForm>,
     absent: DataAbsent,
+    except: Option<Path>,
     when: Vec<Condition>,
 }
 
@@ -343,6 +347,7 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
             says: one.says,
             to: one.to.as_ref().map(|to| compiler.reference(&format!("{here}.to"), to)),
             absent: one.when_absent,
+            except: compiler.optional(&format!("{here}.except"), one.except.as_ref()),
             when: one.when.iter().map(|one| compiler.holds(&format!("{here}.when"), one)).collect(),
         }
     });

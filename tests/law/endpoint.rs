@@ -48,7 +48,7 @@ fn word(said: &Endpoint) -> String {
             let codes: Vec<String> = places.countries.iter().map(|one| one.to_string()).collect();
             format!("{}{}", if *own { "own " } else { "" }, codes.join("+"))
         }
-        Endpoint::Silent(_) => "silent".to_owned(),
+        Endpoint::Silent { .. } => "silent".to_owned(),
         Endpoint::Unknown(_) | Endpoint::Stranger { .. } => "unknown".to_owned(),
     }
 }

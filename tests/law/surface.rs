@@ -169,8 +169,10 @@ fn is_at(path: &str, field: &str) -> bool {
         if let Some(after) = rest.strip_prefix("[]") {
             pattern.push_str(r"(\[[0-9]+\])?");
             rest = after;
-        } else if let Some(after) =
-            rest.strip_prefix(".*").filter(|after| after.is_empty() || after.starts_with(['.', '[']))
+        } else if let Some(after) = rest
+            .strip_prefix(".*")
+            .or_else(|| rest.strip_prefix(".~"))
+            .filter(|after| after.is_empty() || after.starts_with(['.', '[']))
         {
             pattern.push_str(r#"(\.[^.\[]+|\["[^"]*"\])"#);
             rest = after;

@@ -14,7 +14,7 @@ use crate::engine::facts::Act;
 ///
 /// The built-in catalogue covers common operators; an object of the same name replaces the built-in one. Paths are written
 /// as `spec.storages.*.s3.region`: `[]` stands for each element of a list, `*` for each value of a map, `["a.b/c"]` for a
-/// key with dots; `$.` in front starts at the root of the object.
+/// key with dots; `$.` in front starts at the root of the object; `.~` at the end means the keys of a map.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[kube(
@@ -277,6 +277,9 @@ pub struct InterpretedData {
     /// What it means when the field is not there.
     #[serde(default)]
     pub when_absent: DataAbsent,
+    /// A field that names namespaces which are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<String>,
     /// Conditions of which all must hold, or this says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]

@@ -188,6 +188,33 @@ impl HostTemplate {
     }
 }
 
+/// Whether a label may end names that others than this cluster answer: a domain of the public name system (the Public
+/// Suffix List), one that is kept for other uses (RFC 2606, RFC 6761), or one that people use inside.
+pub fn is_domain(label: &str) -> bool {
+    const KEPT: [&str; 18] = [
+        "alt",
+        "arpa",
+        "corp",
+        "domain",
+        "example",
+        "home",
+        "host",
+        "internal",
+        "intern",
+        "intranet",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "mail",
+        "onion",
+        "private",
+        "test",
+    ];
+    let odd = label.starts_with('-') || label.ends_with('-') || label.starts_with("xn--") || label.contains('.');
+    odd || KEPT.contains(&label) || psl::suffix(label.as_bytes()).is_some_and(|suffix| suffix.is_known())
+}
+
 /// The last two labels of a name.
 pub fn domain(host: &str) -> Option<&str> {
     let (rest, _) = host.rsplit_once('.')?;
@@ -247,6 +274,16 @@ mod tests {
             assert!(HostPattern::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(HostPattern::parse("*.A.Example."), HostPattern::parse("*.a.example"));
+    }
+
+    #[test]
+    fn namespaces_are_told_from_domains() {
+        for domain in ["com", "cloud", "dev", "example", "internal", "xn--p1ai", "-a"] {
+            assert!(is_domain(domain), "{domain}");
+        }
+        for namespace in ["kafka", "monitoring", "cx-de", "observability"] {
+            assert!(!is_domain(namespace), "{namespace}");
+        }
     }
 
     #[test]

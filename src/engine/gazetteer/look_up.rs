@@ -180,16 +180,17 @@ impl Gazetteer {
     fn meant(&self, provider: &str, meaning: &Meaning, captured: Option<&str>, text: &str) -> Endpoint {
         let provider = meaning.provider.as_deref().unwrap_or(provider);
         let place = |places: Places| Endpoint::Place { places, own: false, shown: shown(text) };
+        let silent = || Endpoint::Silent { shown: shown(text), provider: Some(provider.to_owned()) };
         let Some(id) = meaning.region.as_deref().or(captured) else {
             return match meaning.tells {
                 Tells::Anywhere => place(Places::anywhere()),
-                Tells::Nothing | Tells::Region | Tells::Zone => Endpoint::Silent(shown(text)),
+                Tells::Nothing | Tells::Region | Tells::Zone => silent(),
             };
         };
         let region = |id: &str| self.region_id(provider, id, text);
         match meaning.tells {
             Tells::Anywhere => place(Places::anywhere()),
-            Tells::Nothing => Endpoint::Silent(shown(text)),
+            Tells::Nothing => silent(),
             Tells::Region => region(id),
             Tells::Zone => match self.zone_of(provider, id) {
                 Zone::Place(places) => place(places),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::pod::{Env, EnvSource};
 use super::{DEFAULT_CLASS, SELECTED_NODE};
+use crate::engine::gazetteer::host;
 
 /// Metadata with the parts that matter; the rest of `ObjectMeta` stays empty.
 pub fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
@@ -146,14 +148,15 @@ pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<S
     let mut all: Vec<String> = list(deserializer)?;
     // A host may stand anywhere in a command, and has a dot.
     let told = |word: &str| TELLING.iter().any(|part| contains_ignoring_case(word, part));
-    if !all.iter().any(|word| word.contains('.') || told(word) || may_tell("", word)) {
+    let region = |word: &String| word.split(|one: char| one.is_whitespace() || "=,;".contains(one)).any(is_like_region);
+    if !all.iter().any(|word| word.contains('.') || told(word) || region(word) || may_tell("", word)) {
         all.clear();
     }
     Ok(all)
 }
 
 /// Parts of names of variables that say where something is.
-pub const TELLING: [&str; 16] = [
+pub const TELLING: [&str; 17] = [
     "REGION",
     "ENDPOINT",
     "URL",
@@ -170,6 +173,7 @@ pub const TELLING: [&str; 16] = [
     "BOOTSTRAP",
     "MODEL",
     "LOCATION",
+    "REPO",
 ];
 /// Endings of names of variables that are secrets themselves.
 pub const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
@@ -191,6 +195,9 @@ pub fn may_tell(name: &str, value: &str) -> bool {
     if SECRET.iter().any(secret) {
         return false;
     }
+    if is_like_region(value) || is_host_with_port(value) {
+        return true;
+    }
     // Whatever it is called, a name of three labels may be a host.
     let labels = value.split(':').next().unwrap_or_default().split('.');
     let is_host = |label: &str| label.bytes().any(|one| one.is_ascii_alphabetic());
@@ -200,6 +207,40 @@ pub fn may_tell(name: &str, value: &str) -> bool {
     let told = |text: &str| TELLING.iter().any(|part| contains_ignoring_case(text, part));
     // Options and settings name what they set.
     told(name) || (value.contains(['=', '\n', ' ', ':']) && told(value))
+}
+
+/// Whether a word has the form that most providers give the names of their regions and zones: `xx-west-1`, `xxxx-west3-b`.
+pub fn is_like_region(word: &str) -> bool {
+    const LONGEST: usize = 40;
+    let bytes = word.as_bytes();
+    let Some((first, rest)) = word.split_once('-').filter(|_| word.len() <= LONGEST) else { return false };
+    first.len() > 1
+        && first.bytes().all(|one| one.is_ascii_alphabetic())
+        && rest.starts_with(|one: char| one.is_ascii_alphabetic())
+        && rest.bytes().any(|one| one.is_ascii_digit())
+        && bytes.iter().all(|one| one.is_ascii_alphanumeric() || *one == b'-')
+}
+
+/// Whether a word is an address outside of the ranges that networks use inside.
+pub fn is_public_address(word: &str) -> bool {
+    match word.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(four)) => {
+            !(four.is_private() || four.is_link_local() || four.is_loopback() || four.is_unspecified())
+        }
+        Ok(IpAddr::V6(six)) => {
+            let near = six.is_unique_local() || six.is_unicast_link_local();
+            !(near || six.is_loopback() || six.is_unspecified())
+        }
+        Err(_) => false,
+    }
+}
+
+/// Whether a word is a host of the public name system with a port: nothing else is written so.
+pub fn is_host_with_port(word: &str) -> bool {
+    const LONGEST: usize = 259;
+    let Some((host, port)) = word.split_once(':').filter(|_| word.len() <= LONGEST) else { return false };
+    let Some((_, last)) = host.rsplit_once('.') else { return false };
+    port.parse::<u16>().is_ok() && host::name(host).is_some() && host::is_domain(&last.to_ascii_lowercase())
 }
 
 fn contains_ignoring_case(text: &str, part: &str) -> bool {

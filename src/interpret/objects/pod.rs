@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::decode::{list, map, metadata, telling_variables, telling_words};
+use super::decode::{is_public_address, list, map, metadata, telling_variables, telling_words};
 use super::{ClaimSpec, VolumeSources, resource};
 
 /// A pod.
@@ -59,6 +59,8 @@ pub struct PodSpec {
     /// Names that it resolves by itself.
     #[serde(default, deserialize_with = "list")]
     pub host_aliases: Vec<HostAlias>,
+    /// How it resolves all other names.
+    pub dns_config: Option<DnsConfig>,
     /// Volumes.
     #[serde(default, deserialize_with = "list")]
     pub volumes: Vec<PodVolume>,
@@ -149,7 +151,12 @@ impl PodSpec {
         let aliases = self.host_aliases.iter().enumerate().map(move |(position, alias)| {
             (format!("{path}.hostAliases[{position}].ip"), "address", Cow::Borrowed(alias.ip.as_str()))
         });
-        containers.chain(aliases)
+        // Those of the cluster itself are private.
+        let servers = self.dns_config.iter().flat_map(|config| config.nameservers.iter().enumerate());
+        let servers = servers.filter(|(_, server)| is_public_address(server)).map(move |(position, server)| {
+            (format!("{path}.dnsConfig.nameservers[{position}]"), "address", Cow::Borrowed(server.as_str()))
+        });
+        containers.chain(aliases).chain(servers)
     }
 
     fn named_containers(&self) -> impl Iterator<Item = (&'static str, usize, &Container)> {
@@ -176,6 +183,14 @@ impl PodSpec {
         let required = self.affinity.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
         Some(&required.node_selector_terms)
     }
+}
+
+/// How a pod resolves names.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct DnsConfig {
+    /// Whom it asks.
+    #[serde(default, deserialize_with = "list")]
+    pub nameservers: Vec<String>,
 }
 
 /// Affinity.

@@ -1,5 +1,7 @@
 //! Objects into what they say: every field that an interpreter names, in the object's own words.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
@@ -7,10 +9,11 @@ use serde_json::{Map, Value};
 use super::path::{Path, Spot, text};
 use super::{
     Concern, Condition, Content, DataForm, Destination, DestinationForm, FieldForm, Interpreter, Interpreters, Key,
-    ReferenceForm, Resource, Said, Target, Word,
+    Quiet, ReferenceForm, Resource, Said, Target, Word,
 };
-use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning};
-use crate::interpret::objects::may_tell;
+use crate::api::v1alpha1::{ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, Silence};
+use crate::engine::facts::Act;
+use crate::interpret::objects::{is_like_region, may_tell};
 use crate::interpret::scope::Labels;
 
 /// Objects within objects beyond this are not looked into, and are then no object that is known.
@@ -99,29 +102,12 @@ fn labels(value: Option<&Value>) -> Labels {
 
 impl Condition {
     fn holds(&self, here: &Spot<'_>, root: &Value) -> bool {
-        let found = self.path.all(here, root);
         let is = match &self.matches {
-            None => found.iter().any(|spot| !spot.value.is_null()),
-            Some(pattern) => scalars(&found).iter().any(|(_, text)| pattern.is_match(text)),
+            None => self.path.all(here, root).iter().any(|spot| !spot.value.is_null()),
+            Some(pattern) => self.path.scalars(here, root).iter().any(|(_, text)| pattern.is_match(text)),
         };
         is != self.not
     }
-}
-
-/// Every scalar at some spots, those of lists included.
-fn scalars(spots: &[Spot<'_>]) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for spot in spots {
-        match spot.value {
-            Value::Array(list) => all.extend(
-                list.iter()
-                    .enumerate()
-                    .filter_map(|(position, value)| Some((format!("{}[{position}]", spot.field), text(value)?))),
-            ),
-            value => all.extend(text(value).map(|text| (spot.field.clone(), text))),
-        }
-    }
-    all
 }
 
 fn destinations(form: &DestinationForm, object: &Spot<'_>, key: &Key, into: &mut Vec<Destination>) {
@@ -162,7 +148,7 @@ impl FieldForm {
         }
         let provider = self.provider(here, root);
         let beside: Vec<String> =
-            self.unless.iter().flat_map(|path| scalars(&path.all(here, root))).map(|(_, text)| text).collect();
+            self.unless.iter().flat_map(|path| path.scalars(here, root)).map(|(_, text)| text).collect();
         let said = |field: String, text: String| Said {
             field,
             says: self.says,
@@ -196,7 +182,7 @@ impl FieldForm {
                 }
             }
             _ => {
-                for (field, text) in scalars(&found) {
+                for (field, text) in self.path.scalars(here, root) {
                     let Some(text) = self.counts(text) else { continue };
                     if text.trim().is_empty() {
                         continue;
@@ -328,21 +314,28 @@ fn may_say(key: &str, text: &str) -> bool {
     const TOLD: [&str; 8] = ["region", "endpoint", "host", "bucket", "url", "server", "broker", "address"];
     if text.contains('\n') || key.is_empty() {
         let lower = text.to_ascii_lowercase();
-        return lower.contains("://") || lower.contains("arn:") || TOLD.iter().any(|part| lower.contains(part));
+        // A command may name a host or a region without saying that it is one.
+        let words = || text.split(|one: char| one.is_whitespace() || "=,;\"'".contains(one));
+        return lower.contains("://")
+            || lower.contains("arn:")
+            || TOLD.iter().any(|part| lower.contains(part))
+            || (key.is_empty() && words().any(|word| word.contains('.') || is_like_region(word)));
     }
     may_tell(key, text)
 }
 
 fn concerns(form: &DataForm, here: &Spot<'_>, key: &Key, into: &mut Vec<Concern>) {
-    let DataForm { path, says, to, absent, when: _ } = form;
-    let found = scalars(&path.all(here, here.value));
+    /// Stands for every namespace.
+    const EVERY: &str = "*";
+    let DataForm { path, says, to, absent, except, when: _ } = form;
+    let but = || except.iter().flat_map(|path| path.scalars(here, here.value)).map(|(_, name)| name).collect();
+    let found = path.scalars(here, here.value);
     if found.is_empty() && *absent == DataAbsent::Everything {
-        into.push(Concern::Everything);
+        into.push(Concern::Namespaces { like: EVERY.to_owned(), but: but() });
     }
     for (_, name) in found {
         into.push(match says {
-            DataMeaning::Namespace if name == "*" => Concern::Everything,
-            DataMeaning::Namespace => Concern::Namespace(name),
+            DataMeaning::Namespace => Concern::Namespaces { like: name, but: but() },
             DataMeaning::Claim => Concern::Claim(name),
             DataMeaning::Secret => Concern::Secret(name),
             DataMeaning::Resource => {
@@ -375,7 +368,7 @@ fn contents(
             let namespace = if namespace.is_empty() { &key.namespace } else { namespace };
             let name = str_at(object, "/metadata/name");
             let inner = at(interpreters, found, namespace, name, depth + 1);
-            let inner = inner.unwrap_or_else(|| Resource {
+            let mut inner = inner.unwrap_or_else(|| Resource {
                 key: Key {
                     group: str_at(object, "/apiVersion").rsplit_once('/').map_or("", |(group, _)| group).to_owned(),
                     kind: str_at(object, "/kind").to_owned(),
@@ -389,32 +382,73 @@ fn contents(
                 contents: Vec::new(),
                 is_default: false,
             });
-            into.push((found.field.clone(), Content::Object(inner)));
-            // Kubernetes' own workloads and pods say where their containers send things.
+            // Kubernetes' own workloads and pods say where they run, and their containers where they send things.
             for path in ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec", "/spec"] {
                 if let Some(spec) = object.pointer(path).filter(|spec| spec.get("containers").is_some()) {
-                    let field = format!("{}{}", found.field, path.replace('/', "."));
-                    contents(interpreters, ContentMeaning::PodSpec, &Spot { field, value: spec }, key, depth, into);
+                    let spec = Spot { field: format!("{}{}", found.field, path.replace('/', ".")), value: spec };
+                    inner.destinations.extend(nodes(&spec));
+                    contents(interpreters, ContentMeaning::PodSpec, &spec, key, depth, into);
                 }
             }
+            into.push((found.field.clone(), Content::Object(inner)));
         }
         ContentMeaning::Objects => {}
     }
 }
 
+/// On which nodes the pods of a specification may only run.
+fn nodes(spec: &Spot<'_>) -> Option<Destination> {
+    const TERMS: &str = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[]";
+    let said = |field: String, labels: Labels| Said {
+        field,
+        says: FieldMeaning::NodeLabels,
+        text: String::new(),
+        words: Vec::new(),
+        labels,
+        provider: None,
+        target: None,
+        beside: Vec::new(),
+        rewrite: false,
+    };
+    let mut all = Vec::new();
+    if let Some(selector) = spec.value.get("nodeSelector").filter(|selector| selector.is_object()) {
+        all.push(said(spec.key("nodeSelector", selector).field, labels(Some(selector))));
+    }
+    // Every value of every term is a node on which they may run.
+    let expressions = Path::parse(&format!("{TERMS}.matchExpressions[]")).unwrap_or_default();
+    for expression in expressions.all(spec, spec.value) {
+        let values = expression.value.get("values").and_then(Value::as_array);
+        for value in values.into_iter().flatten().filter(|_| str_at(expression.value, "/operator") == "In") {
+            let label = (str_at(expression.value, "/key").to_owned(), text(value).unwrap_or_default());
+            all.push(said(expression.field.clone(), Labels::from([label])));
+        }
+    }
+    let silence = Arc::new(Quiet { means: Silence::Nothing, ..Quiet::default() });
+    let (base, expected) = (spec.field.clone(), spec.field.clone());
+    (!all.is_empty()).then_some(Destination { act: Act::Process, base, said: all, silence, expected })
+}
+
 /// What the containers of a pod specification are told.
 fn pod_words(spec: &Spot<'_>, into: &mut Vec<Word>) {
-    for list in ["containers", "initContainers", "ephemeralContainers"] {
-        let Some(containers) = spec.value.get(list) else { continue };
-        let all = spec.key(list, containers);
-        for (position, container) in containers.as_array().into_iter().flatten().enumerate() {
-            let here = all.element(position, container);
-            for field in ["env", "command", "args"] {
-                if let Some(value) = container.get(field) {
-                    leaves(&here.key(field, value), "", into);
-                }
+    /// Pods have lists of containers; the templates of workflows and tasks have others, or a single one.
+    const LISTS: [&str; 5] = ["containers", "initContainers", "ephemeralContainers", "steps", "sidecars"];
+    const SINGLE: [&str; 3] = ["container", "script", "stepTemplate"];
+    const TOLD: [&str; 5] = ["env", "command", "args", "script", "source"];
+    let mut read = |here: &Spot<'_>| {
+        for field in TOLD {
+            if let Some(value) = here.value.get(field) {
+                leaves(&here.key(field, value), "", into);
             }
         }
+    };
+    for (list, containers) in LISTS.into_iter().filter_map(|list| Some((list, spec.value.get(list)?))) {
+        let all = spec.key(list, containers);
+        for (position, container) in containers.as_array().into_iter().flatten().enumerate() {
+            read(&all.element(position, container));
+        }
+    }
+    for (single, container) in SINGLE.into_iter().filter_map(|name| Some((name, spec.value.get(name)?))) {
+        read(&spec.key(single, container));
     }
     // The name of a variable is no word of its own.
     into.retain(|word| word.key != "name" && !word.field.contains(".valueFrom."));

@@ -185,12 +185,10 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
     };
     for concern in &resource.data {
         match concern {
-            Concern::Namespace(name) => {
-                let named = world.namespaces.iter().filter(|(known, _)| is_meant(name, known));
+            Concern::Namespaces { like, but } => {
+                let meant = |known: &str| is_meant(like, known) && !but.iter().any(|left| is_meant(left, known));
+                let named = world.namespaces.iter().filter(|(known, _)| meant(known));
                 named.flat_map(|(_, scope)| whole(scope)).for_each(|one| add(&one));
-            }
-            Concern::Everything => {
-                world.namespaces.values().flat_map(|scope| whole(scope)).for_each(|one| add(&one));
             }
             Concern::Claim(name) => {
                 let Some(scope) = here else { continue };

@@ -1,4 +1,5 @@
-//! Paths into objects, as interpreters write them: `spec.storages.*.s3.region`, `metadata.annotations["a.b/c"]`.
+//! Paths into objects, as interpreters write them: `spec.storages.*.s3.region`, `metadata.annotations["a.b/c"]`; with a
+//! `~` at the end the keys of a map rather than their values.
 
 use std::fmt::Write;
 
@@ -20,6 +21,8 @@ enum Step {
 pub struct Path {
     /// Whether it starts at the root of the object rather than where a destination stands.
     pub rooted: bool,
+    /// Whether the keys of the maps to which it leads are meant.
+    pub keys: bool,
     steps: Vec<Step>,
 }
 
@@ -37,6 +40,9 @@ impl Path {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        let keys = rest.strip_suffix(".~");
+        rest = keys.unwrap_or(rest);
+        let keys = keys.is_some();
         let mut steps = Vec::new();
         while !rest.is_empty() {
             if steps.len() >= DEEPEST {
@@ -56,13 +62,13 @@ impl Path {
                 match key {
                     "" => return Err(format!("has nothing before {rest:?}")),
                     "*" => steps.push(Step::Any),
-                    key if key.contains([']', '*', '"', ' ']) => return Err(format!("has the odd key {key:?}")),
+                    key if key.contains([']', '*', '"', ' ', '~']) => return Err(format!("has the odd key {key:?}")),
                     key => steps.push(Step::Key(key.to_owned())),
                 }
                 rest = after;
             }
         }
-        Ok(Self { rooted, steps })
+        Ok(Self { rooted, keys, steps })
     }
 
     /// Visits every value to which the path leads, with its place as a person would write it.
@@ -76,6 +82,24 @@ impl Path {
         let mut found = Vec::new();
         self.visit(here, root, &mut |spot| found.push(spot));
         found
+    }
+
+    /// Every scalar to which the path leads, those of lists included, or every key that it means.
+    pub fn scalars(&self, here: &Spot<'_>, root: &Value) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        self.visit(here, root, &mut |spot| match spot.value {
+            Value::Object(map) if self.keys => {
+                all.extend(map.iter().map(|(key, value)| (spot.key(key, value).field, key.clone())));
+            }
+            _ if self.keys => {}
+            Value::Array(list) => all.extend(
+                list.iter()
+                    .enumerate()
+                    .filter_map(|(position, value)| Some((spot.element(position, value).field, text(value)?))),
+            ),
+            value => all.extend(text(value).map(|text| (spot.field.clone(), text))),
+        });
+        all
     }
 
     /// The text of the first value to which the path leads.
@@ -204,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn a_path_may_mean_the_keys_of_a_map() {
+        let object = json!({"to": {"eu/*": 80, "us": 20}, "list": ["a", "b"]});
+        let found = |path: &str| Path::parse(path).unwrap().scalars(&Spot::root(&object), &object);
+        let pair = |field: &str, text: &str| (field.to_owned(), text.to_owned());
+        assert_eq!(found("to.~"), [pair("to[\"eu/*\"]", "eu/*"), pair("to.us", "us")]);
+        assert_eq!(found("to.*"), [pair("to[\"eu/*\"]", "80"), pair("to.us", "20")]);
+        assert_eq!(found("list"), [pair("list[0]", "a"), pair("list[1]", "b")]);
+        assert_eq!(found("list.~"), []);
+    }
+
+    #[test]
     fn a_path_may_start_at_the_root() {
         let object = json!({"spec": {"a": {"b": 1}}, "x": "y"});
         let here = Path::parse("spec.a").unwrap().all(&Spot::root(&object), &object).remove(0);
@@ -213,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_named() {
-        for bad in ["a..b", "[", "a[0]", "a[\"b", "a b"] {
+        for bad in ["a..b", "[", "a[0]", "a[\"b", "a b", "a.~.b", "~"] {
             assert!(Path::parse(bad).is_err(), "{bad}");
         }
     }

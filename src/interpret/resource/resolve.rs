@@ -10,8 +10,9 @@ use crate::api::v1alpha1::{FieldMeaning, Silence};
 use crate::engine::data::Source;
 use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
-use crate::engine::gazetteer::Zone;
+use crate::engine::gazetteer::{Zone, host};
 use crate::engine::place::Places;
+use crate::interpret::objects::{is_host_with_port, is_like_region, is_public_address};
 use crate::interpret::scope::{FlowScope, Labels};
 use crate::interpret::world::World;
 
@@ -31,8 +32,8 @@ enum Meaning {
     Fine,
     /// It leads to something that is not known, and is judged by itself when it is.
     Apart,
-    /// It is understood and names no place.
-    Silent(String),
+    /// It is understood and names no place: what it is, and whose.
+    Silent(String, Option<String>),
     /// Nobody here can tell.
     Unknown(String),
 }
@@ -43,7 +44,7 @@ impl Meaning {
         match self {
             Self::There(places) | Self::Along(_, places) => Some(places),
             Self::Unknown(reason) => Some(Places::unknown(reason)),
-            Self::Fine | Self::Apart | Self::Silent(_) => None,
+            Self::Fine | Self::Apart | Self::Silent(..) => None,
         }
     }
 }
@@ -117,16 +118,26 @@ impl<'a> Resolver<'a> {
         for (field, content) in &resource.contents {
             match content {
                 Content::Object(inner) => self.gather(inner, field, into),
-                Content::Words(words) => self.words(words, &resource.key.namespace, Act::Transfer, into),
+                Content::Words(words) => self.words(words, &[], &resource.key.namespace, Act::Transfer, into),
             }
         }
     }
 
     /// Where free text that is told to programs sends data: what it names outside or cannot tell. Words in place of proof
-    /// say nothing else.
-    pub fn words(&self, words: &[Word], namespace: &str, act: Act, into: &mut Vec<Settled>) {
+    /// say nothing else. What names no place by itself must be told its place by other words of the same program.
+    pub fn words(&self, words: &[Word], beside: &[Word], namespace: &str, act: Act, into: &mut Vec<Settled>) {
         for word in words {
             for meaning in self.word(word, namespace) {
+                let meaning = match meaning {
+                    Meaning::Silent(shown, provider) => {
+                        let near = words.iter().filter(|other| program(&other.field) == program(&word.field));
+                        if self.is_told(provider.as_deref(), near.chain(beside), namespace) {
+                            continue;
+                        }
+                        Meaning::Unknown(silent(&shown))
+                    }
+                    other => other,
+                };
                 let Some(places) = meaning.places() else { continue };
                 let settled =
                     Settled { act, field: word.field.clone(), places, region_of: None, rewrite: false, along: None };
@@ -135,6 +146,34 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+    }
+
+    /// What stands in a config map, if it is known.
+    pub fn words_of_config(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Word> {
+        let key =
+            Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
+        let said = self.world.resources.get(&key).into_iter().flat_map(|found| &found.destinations);
+        said.flat_map(|one| &one.said).flat_map(|said| &said.words)
+    }
+
+    /// Whether other words say where a host of this provider is asked, or a bucket of nobody in particular lies.
+    fn is_told<'w>(&self, provider: Option<&str>, words: impl IntoIterator<Item = &'w Word>, namespace: &str) -> bool {
+        /// Parts of names of settings that say whose bucket it is.
+        const STORES: [&str; 8] = ["s3", "storage", "minio", "bucket", "endpoint", "object", "restic", "blob"];
+        let gazetteer = &self.world.gazetteer;
+        words.into_iter().any(|word| {
+            let mut parts = word.text.split(|one: char| one.is_whitespace() || "=,;\"'".contains(one));
+            let region = parts.any(|part| {
+                !part.is_empty() && matches!(gazetteer.region_named(provider, part), Endpoint::Place { .. })
+            });
+            let key = word.key.to_ascii_lowercase();
+            let store = || key.is_empty() || STORES.iter().any(|part| key.contains(part));
+            let leads = || {
+                let said = self.word(word, namespace);
+                said.iter().any(|meaning| matches!(meaning, Meaning::There(_) | Meaning::Fine))
+            };
+            region || (provider.is_none() && store() && leads())
+        })
     }
 
     /// Where a config map that a program reads leads, as the field says that reads it.
@@ -178,6 +217,14 @@ impl<'a> Resolver<'a> {
         let apart = free || !text.contains("://");
         let hosts = words().filter(|word| apart && word.contains('.') && !word.starts_with(['-', '/', '.', '$']));
         found.extend(hosts.flat_map(|word| gazetteer.endpoints(word)).filter(only_places));
+        if !free && is_host_with_port(text) {
+            found.extend(gazetteer.endpoints(text));
+        }
+        found.extend(words().filter(|word| is_public_address(word)).flat_map(|word| gazetteer.endpoints(word)));
+        // A region may stand behind an option or a name that nobody here knows.
+        let regions = words().filter(|word| is_like_region(word)).map(|word| (word, gazetteer.zone(word, &[])));
+        let regions = regions.filter(|(_, places)| places.unproven.is_none());
+        found.extend(regions.map(|(word, places)| Endpoint::Place { places, own: false, shown: word.to_owned() }));
         let lower = key.to_ascii_lowercase();
         if lower.contains("model") || text.contains("model") {
             found.extend(words().flat_map(|word| gazetteer.model(None, word)).filter(only_places));
@@ -208,7 +255,7 @@ impl<'a> Resolver<'a> {
                         apart = true;
                         continue;
                     }
-                    Meaning::Silent(reason) => {
+                    Meaning::Silent(reason, _) => {
                         silent.get_or_insert((said.field.clone(), reason));
                         continue;
                     }
@@ -270,7 +317,7 @@ impl<'a> Resolver<'a> {
             service @ Endpoint::Service { .. } => self.endpoint(service, namespace) == [Meaning::Fine],
             Endpoint::Local => true,
             stranger @ Endpoint::Stranger { .. } => self.endpoint(stranger, namespace) == [Meaning::Fine],
-            Endpoint::Silent(_) | Endpoint::Unknown(_) => false,
+            Endpoint::Silent { .. } | Endpoint::Unknown(_) => false,
         })
     }
 
@@ -280,7 +327,7 @@ impl<'a> Resolver<'a> {
         let provider = said.provider.as_deref();
         let text = said.text.trim();
         let known = |places: Option<&Places>, silent: String| {
-            vec![places.map_or(Meaning::Silent(silent), |places| Meaning::There(places.clone()))]
+            vec![places.map_or(Meaning::Silent(silent, None), |places| Meaning::There(places.clone()))]
         };
         match said.says {
             FieldMeaning::Region => text
@@ -374,12 +421,23 @@ impl<'a> Resolver<'a> {
         let mut all: Vec<Meaning> = Vec::new();
         for word in said.words.iter().filter(|word| !self.takes_any_region(word, &said.words, namespace)) {
             for meaning in self.word(word, namespace) {
+                // A bucket is often named apart from what says where it lies.
+                let meaning = match meaning {
+                    Meaning::Silent(shown, Some(provider))
+                        if said.says == FieldMeaning::Hints
+                            && sends(word)
+                            && !self.is_told(Some(&provider), &said.words, namespace) =>
+                    {
+                        Meaning::Unknown(silent(&shown))
+                    }
+                    other => other,
+                };
                 let doubt = || Some("it is read from free text, which proves nothing".to_owned());
                 let meaning = match meaning {
                     Meaning::There(Places { countries, unproven }) if said.says == FieldMeaning::Opaque => {
                         Meaning::There(Places { countries, unproven: unproven.or_else(doubt) })
                     }
-                    Meaning::Silent(_) => continue,
+                    Meaning::Silent(..) => continue,
                     Meaning::Unknown(_) if said.says == FieldMeaning::Hints && !sends(word) => continue,
                     other => other,
                 };
@@ -392,7 +450,7 @@ impl<'a> Resolver<'a> {
             all.push(Meaning::Fine);
         }
         if all.is_empty() {
-            return vec![Meaning::Silent("it is free text in which anything may stand".to_owned())];
+            return vec![Meaning::Silent("it is free text in which anything may stand".to_owned(), None)];
         }
         all
     }
@@ -418,15 +476,13 @@ impl<'a> Resolver<'a> {
         match endpoint {
             Endpoint::Local => vec![Meaning::Fine],
             Endpoint::Place { places, .. } => vec![Meaning::There(places)],
-            Endpoint::Silent(reason) => vec![Meaning::Silent(reason)],
+            Endpoint::Silent { shown, provider } => vec![Meaning::Silent(shown, provider)],
             Endpoint::Unknown(reason) => vec![Meaning::Unknown(reason)],
             Endpoint::Stranger { host, service } => match service {
-                // No domain of the public name system has a hyphen, but for those of other alphabets.
+                // What is no domain of the public name system is one of this cluster.
                 Some((name, namespace))
                     if self.world.namespaces.contains_key(&namespace)
-                        || (namespace.trim_matches('-') == namespace
-                            && namespace.contains('-')
-                            && !namespace.starts_with("xn--")
+                        || (!host::is_domain(&namespace)
                             && !matches!(
                                 self.world.gazetteer.region_named(None, &namespace),
                                 Endpoint::Place { .. }
@@ -539,7 +595,7 @@ impl<'a> Resolver<'a> {
         let words = found.destinations.iter().flat_map(|one| &one.said).flat_map(|said| &said.words);
         let mut all: Vec<Meaning> = Vec::new();
         for meaning in words.flat_map(|word| self.word(word, namespace)) {
-            if !matches!(meaning, Meaning::Silent(_)) && !all.contains(&meaning) {
+            if !matches!(meaning, Meaning::Silent(..)) && !all.contains(&meaning) {
                 all.push(meaning);
             }
         }
@@ -599,12 +655,14 @@ impl<'a> Resolver<'a> {
     fn all_of(&self, clusters: &[&Resource]) -> Meaning {
         let mut places: Option<Places> = None;
         for cluster in clusters {
-            for meaning in self.follow(cluster) {
+            // What its owner says of it by its name, or else what the object says.
+            let named = self.world.gazetteer.cluster(&cluster.key.name).cloned();
+            for meaning in named.map_or_else(|| self.follow(cluster), |places| vec![Meaning::There(places)]) {
                 match meaning {
                     Meaning::There(there) | Meaning::Along(_, there) => {
-                        places = Some(places.map_or(there.clone(), |before| before.or(there)))
+                        places = Some(places.map_or(there.clone(), |before| before.or(there)));
                     }
-                    Meaning::Unknown(reason) | Meaning::Silent(reason) => return Meaning::Unknown(reason),
+                    Meaning::Unknown(reason) | Meaning::Silent(reason, _) => return Meaning::Unknown(reason),
                     Meaning::Fine | Meaning::Apart => {}
                 }
             }
@@ -618,8 +676,38 @@ impl<'a> Resolver<'a> {
 fn sends(word: &Word) -> bool {
     const SENDS: [&str; 9] =
         ["endpoint", "bucket", "broker", "bootstrap", "dsn", "connection", "region", "remote", "sink"];
-    let key = word.key.to_ascii_lowercase();
-    word.text.contains('\n') || SENDS.iter().any(|part| key.contains(part))
+    /// Settings around it that say so, whatever it is called itself: `remoteWrite[0].url`, `externalDatabase.host`.
+    const AROUND: [&str; 14] = [
+        "remotewrite",
+        "remote_write",
+        "exporter",
+        "output",
+        "webhook",
+        "database",
+        "backup",
+        "archive",
+        "replica",
+        "mirror",
+        "forward",
+        "smtp",
+        "kafka",
+        "objectstor",
+    ];
+    let (key, field) = (word.key.to_ascii_lowercase(), word.field.to_ascii_lowercase());
+    word.text.contains('\n')
+        || SENDS.iter().any(|part| key.contains(part))
+        || AROUND.iter().any(|part| field.contains(part))
+}
+
+/// The program that is told a word, by the field in which it stands: each container is one.
+fn program(field: &str) -> &str {
+    let end = field.find("ontainers[").and_then(|at| Some(at + field[at..].find(']')?));
+    end.map_or("", |end| &field[..=end])
+}
+
+/// Why a name that says no place proves nothing.
+fn silent(shown: &str) -> String {
+    format!("{shown} may be in any place, and nothing beside it says in which")
 }
 
 impl From<Places> for Meaning {
