@@ -213,9 +213,10 @@ impl Shared {
         let before = self.unready.load_full();
         let now = ready.err();
         if before.as_deref() != now.as_ref() {
-            match &now {
-                Some(reason) => tracing::info!(%reason, "not ready"),
-                None => tracing::info!("ready"),
+            if let Some(reason) = &now {
+                tracing::info!(%reason, "not ready");
+            } else {
+                tracing::info!("ready");
             }
             self.unready.store(now.map(Arc::new));
         }

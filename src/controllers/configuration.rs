@@ -622,7 +622,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
     let mut written: Option<(Inputs, [Option<i64>; 2])> = None;
     let mut repair = tokio::time::Instant::now();
     loop {
-        inputs.authority = (*shared.trusted()).clone();
+        inputs.authority.clone_from(&shared.trusted());
         if shared.enforcing() && !inputs.authority.is_empty() {
             inputs.protected = shared.index().protected();
             inputs.holding = shared.index().holding();

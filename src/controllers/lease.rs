@@ -118,7 +118,7 @@ impl Election {
             shared.metrics.leading.set(0);
             match end {
                 End::Lost => {
-                    tracing::warn!(identity = %self.identity, "the lease is lost: this replica writes no more")
+                    tracing::warn!(identity = %self.identity, "the lease is lost: this replica writes no more");
                 }
                 End::Stopped => return self.release(held).await,
             }
@@ -150,27 +150,24 @@ impl Election {
         let api = self.api();
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let asked = Instant::now();
-        let written = match api.get_opt(NAME).await? {
-            Some(mut lease) => {
-                let record = lease.spec.clone().unwrap_or_default();
-                if !is_free(&record, seen, &self.identity, asked) {
-                    return Ok(None);
-                }
-                lease.spec = Some(taken(Some(&record), &self.identity, Timestamp::now()));
-                api.replace(NAME, &params, &lease).await
+        let written = if let Some(mut lease) = api.get_opt(NAME).await? {
+            let record = lease.spec.clone().unwrap_or_default();
+            if !is_free(&record, seen, &self.identity, asked) {
+                return Ok(None);
             }
-            None => {
-                // Without its owner it would stay behind; nothing else depends on that.
-                let owner = self.owner.current(&self.client).await.ok().flatten();
-                let metadata = ObjectMeta {
-                    name: Some(NAME.to_owned()),
-                    labels: Some(labels()),
-                    owner_references: owner.map(|owner| vec![owner]),
-                    ..ObjectMeta::default()
-                };
-                let spec = Some(taken(None, &self.identity, Timestamp::now()));
-                api.create(&params, &Lease { metadata, spec }).await
-            }
+            lease.spec = Some(taken(Some(&record), &self.identity, Timestamp::now()));
+            api.replace(NAME, &params, &lease).await
+        } else {
+            // Without its owner it would stay behind; nothing else depends on that.
+            let owner = self.owner.current(&self.client).await.ok().flatten();
+            let metadata = ObjectMeta {
+                name: Some(NAME.to_owned()),
+                labels: Some(labels()),
+                owner_references: owner.map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            };
+            let spec = Some(taken(None, &self.identity, Timestamp::now()));
+            api.create(&params, &Lease { metadata, spec }).await
         };
         match written {
             Ok(lease) => Ok(Some(Held { lease, renewed: asked })),

@@ -132,7 +132,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let stopping = Sender::new(false);
     let leading = async {
-        election.lead(&shared, stopping.subscribe(), under_the_lease).await;
+        Box::pin(election.lead(&shared, stopping.subscribe(), under_the_lease)).await;
         // It has stopped writing, and goes on answering until the server has drained.
         std::future::pending::<()>().await;
     };

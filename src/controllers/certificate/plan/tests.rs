@@ -105,11 +105,10 @@ impl World {
             self.load();
             self.is_trusted()?;
             let left = Duration::try_from(until.duration_since(self.now)).unwrap_or_default();
-            let idle = wait.min(left);
-            self.pass(idle / 2);
-            self.is_trusted()?;
-            self.pass(idle - idle / 2);
-            self.is_trusted()?;
+            for _ in 0..2 {
+                self.pass(wait.min(left) / 2);
+                self.is_trusted()?;
+            }
         }
         Ok(())
     }
