@@ -602,7 +602,7 @@ impl<'a> Resolver<'a> {
             for meaning in self.follow(cluster) {
                 match meaning {
                     Meaning::There(there) | Meaning::Along(_, there) => {
-                        places = Some(places.map_or(there.clone(), |before| before.or(there)))
+                        places = Some(places.map_or(there.clone(), |before| before.or(there)));
                     }
                     Meaning::Unknown(reason) | Meaning::Silent(reason) => return Meaning::Unknown(reason),
                     Meaning::Fine | Meaning::Apart => {}
