@@ -14,7 +14,7 @@ use super::Exit;
 use super::inputs::{self, Document};
 use crate::api::v1alpha1::{DataFlow, DataStore, GROUP, ORIGIN_LABEL, ResidencyPolicy};
 use crate::catalogue;
-use crate::engine::policy::Policy;
+use crate::engine::policy::{Accessors, Policy};
 use crate::interpret::rbac::{self, Rbac};
 use crate::interpret::read;
 use crate::report::Format;
@@ -76,8 +76,8 @@ fn answer(gathered: &Gathered) -> anyhow::Result<Access> {
     let replaced = |one: &&ResidencyPolicy| !policies.iter().any(|own| own.name_any() == one.name_any());
     let all = builtin.iter().filter(replaced).chain(policies);
     let policies: Vec<Policy> = all.map(|policy| read::policy(&policy.name_any(), &policy.spec)).collect();
-    let access = policies.iter().flat_map(|policy| &policy.access);
-    let holders = rbac::holders(rbac, &protected, access);
+    let access: Vec<&Accessors> = policies.iter().flat_map(|policy| &policy.access).collect();
+    let holders = rbac::holders(rbac, &protected, &access);
     Ok(Access { protected, holders })
 }
 

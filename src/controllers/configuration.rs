@@ -432,15 +432,15 @@ fn reaching(inputs: &Inputs) -> Vec<(Selection, Group)> {
 }
 
 /// Namespaces that hold no data but that of pods which say so themselves. Of other objects such a label is seen by a selector;
-/// what reaches into these pods shows none.
+/// what reaches into these pods shows none. By name alone: these are not among the namespaces with stores or flows, and whoever
+/// looks for those in the configuration must not find them.
 fn holding(inputs: &Inputs) -> Option<Selection> {
     let elsewhere = inputs.exempt().union(&inputs.protected).cloned().collect();
     let holding: BTreeSet<String> = inputs.holding.difference(&elsewhere).cloned().collect();
-    let unlabelled = json!({"key": ORIGIN_LABEL, "operator": "DoesNotExist"});
     (!holding.is_empty()).then(|| Selection {
         name: "declared",
         part: "-holding".to_owned(),
-        namespaces: json!({"matchExpressions": [unlabelled, named("In", &holding)]}),
+        namespaces: json!({"matchExpressions": [named("In", &holding)]}),
         objects: json!({}),
     })
 }

@@ -72,11 +72,7 @@ pub struct Holder {
 }
 
 /// Everybody who holds a power over data of these namespaces.
-pub fn holders<'a>(
-    rbac: &Rbac,
-    protected: &BTreeSet<String>,
-    access: impl Iterator<Item = &'a Accessors> + Clone,
-) -> Vec<Holder> {
+pub fn holders(rbac: &Rbac, protected: &BTreeSet<String>, access: &[&Accessors]) -> Vec<Holder> {
     // Kind and name of the subject, power, namespace; and through what.
     type Held = BTreeMap<(String, String, &'static str, Option<String>), BTreeSet<String>>;
     let mut found = Held::new();
@@ -110,7 +106,7 @@ pub fn holders<'a>(
     }
     let mut holders = Vec::with_capacity(found.len());
     for ((kind, name, power, namespace), through) in found {
-        let from = declared(&kind, &name, access.clone()).map(|places| places.to_string());
+        let from = declared(&kind, &name, access).map(|places| places.to_string());
         holders.push(Holder { kind, name, power, namespace, through, from });
     }
     holders
@@ -129,7 +125,7 @@ fn named(subject: &Bound, here: Option<&str>) -> (String, String) {
 
 /// From where policies declare a subject to look at data. What is declared of the groups of an account counts for it; to what
 /// groups a user belongs, nobody here knows.
-fn declared<'a>(kind: &str, name: &str, access: impl Iterator<Item = &'a Accessors>) -> Option<Places> {
+fn declared(kind: &str, name: &str, access: &[&Accessors]) -> Option<Places> {
     let (user, groups) = match (kind, name.split_once('/')) {
         ("ServiceAccount", Some((namespace, account))) => (
             format!("system:serviceaccount:{namespace}:{account}"),
@@ -138,7 +134,7 @@ fn declared<'a>(kind: &str, name: &str, access: impl Iterator<Item = &'a Accesso
         ("Group", _) => (String::new(), vec![name.to_owned()]),
         _ => (name.to_owned(), Vec::new()),
     };
-    let matching = access.filter(|entry| entry.include(&user, groups.iter().map(String::as_str)));
+    let matching = access.iter().filter(|entry| entry.include(&user, groups.iter().map(String::as_str)));
     matching.map(|entry| entry.from.clone()).reduce(Places::or)
 }
 

@@ -451,9 +451,10 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
 fn accessors(one: &PolicyAccess) -> Accessors {
     let mut reader = Reader::default();
     let countries = reader.countries("", Some(&one.from));
-    let from = match reader.0.is_empty() && !countries.is_empty() {
-        true => Places::known(countries),
-        false => Places::unknown("its place in spec.access cannot be read"),
+    let from = if reader.0.is_empty() && !countries.is_empty() {
+        Places::known(countries)
+    } else {
+        Places::unknown("its place in spec.access cannot be read")
     };
     Accessors { groups: one.groups.clone(), users: one.users.clone(), from }
 }

@@ -186,7 +186,6 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                         Field::UserInfo if operation.as_ref().is_none_or(|one| one == "CONNECT") => {
                             user = Some(map.next_value::<UserInfo<'de>>()?);
                         }
-                        Field::UserInfo => drop(map.next_value::<IgnoredAny>()?),
                         Field::Object | Field::OldObject => {
                             let content = if PODS && kind.as_ref().is_some_and(GroupKind::is_pod) {
                                 map.next_value::<Option<Box<Pod>>>()?.map(Content::Pod)
@@ -195,7 +194,7 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                             };
                             if matches!(field, Field::Object) { object = content } else { old_object = content }
                         }
-                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
+                        Field::UserInfo | Field::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
                 let text = |text: Option<Text<'de>>| text.map_or(Cow::Borrowed(""), |text| text.0);

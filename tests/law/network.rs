@@ -188,7 +188,9 @@ fn only_what_differs_is_written_and_only_our_own_is_deleted() {
     let gone = plan(&Policies::new(), &all);
     assert_eq!((gone.apply.len(), gone.delete.len()), (0, 1));
     let mut foreign = all;
-    foreign.values_mut().for_each(|policy| policy.metadata.owner_references = None);
+    for policy in foreign.values_mut() {
+        policy.metadata.owner_references = None;
+    }
     assert!(plan(&Policies::new(), &foreign).delete.is_empty());
 }
 
