@@ -4,7 +4,7 @@
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchOperation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
@@ -35,9 +35,8 @@ pub async fn put(
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let written = match api.patch(&name, &params, &Patch::<()>::Json(patch)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => {
-            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            let manifest = serde_json::from_value(manifest).map_err(kube::Error::SerdeError)?;
-            api.create(&params, &manifest).await?
+            // To apply something names it, so that a role can grant its creation by name; to post it does not.
+            api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&manifest)).await?
         }
         other => other?,
     };
