@@ -198,7 +198,8 @@ impl Plan {
         spec["failurePolicy"] = "Fail".into();
         spec["reinvocationPolicy"] = "IfNeeded".into();
         self.add(Kind::MutatingAdmissionPolicy, name.clone(), spec);
-        self.add(Kind::MutatingAdmissionPolicyBinding, name.clone(), json!({"policyName": name}));
+        let binding = json!({"policyName": name});
+        self.add(Kind::MutatingAdmissionPolicyBinding, name, binding);
     }
 }
 

@@ -68,24 +68,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if *fixed {
         compile::guard_policies(&mut plan, &wanted);
     }
-    let objects: Vec<Value> = plan.objects.into_values().map(|one| manifest(one, *fixed)).collect();
+    let objects: Vec<Value> = plan.objects.into_values().map(|one| manifest(&one, *fixed)).collect();
     let (mutating, validating): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|one| one["kind"].as_str().is_some_and(|kind| kind.starts_with("Mutating")));
-    match dir {
-        Some(folder) => {
-            write(folder, "validating", &validating)?;
-            write(folder, "mutating", &mutating)?;
-        }
-        None => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(text(&[validating, mutating].concat())?.as_bytes())?;
-            out.flush()?;
-        }
+    if let Some(folder) = dir {
+        write(folder, "validating", &validating)?;
+        write(folder, "mutating", &mutating)?;
+    } else {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text(&[validating, mutating].concat())?.as_bytes())?;
+        out.flush()?;
     }
     Ok(if inputs.bad { Exit::BadInput } else { Exit::Ok })
 }
 
-fn manifest(object: Generated, fixed: bool) -> Value {
+fn manifest(object: &Generated, fixed: bool) -> Value {
     let named = |name: &str| if fixed { format!("{name}{SUFFIX}") } else { name.to_owned() };
     let mut manifest = object.manifest();
     manifest["metadata"]["name"] = named(&object.name).into();

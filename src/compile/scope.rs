@@ -1,6 +1,7 @@
 //! Where a set of policies applies: the namespaces of one origin label, the objects that carry one, or what a store selects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -265,7 +266,7 @@ fn identifier(text: &str) -> String {
         let number = text
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        plain.push_str(&format!("-{number:016x}"));
+        let _ = write!(plain, "-{number:016x}");
     }
     plain.trim_matches(['-', '.']).to_owned()
 }

@@ -153,11 +153,11 @@ async fn started(
     /// A new version of the API server may serve more.
     const LOOK_AGAIN: Duration = Duration::from_secs(300);
     let served = client.list_api_group_resources(API_VERSION).await?;
-    let serves = |kind: Kind| served.resources.iter().any(|one| one.name == kind.plural());
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| serves(*kind)).collect();
+    let is_served = |kind: Kind| served.resources.iter().any(|one| one.name == kind.plural());
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_served(*kind)).collect();
     let wanted = compile::Inputs {
         exempt: inputs.exempt(),
-        mutating: Kind::ALL.into_iter().filter(|kind| kind.mutates()).all(serves),
+        mutating: Kind::ALL.into_iter().filter(|kind| kind.mutates()).all(is_served),
         operator: vec![user_name(client).await?],
         guards: inputs.guards,
     };
@@ -234,7 +234,7 @@ async fn started(
             let now = client.list_api_group_resources(API_VERSION).await?;
             if Kind::ALL
                 .into_iter()
-                .any(|kind| serves(kind) != now.resources.iter().any(|one| one.name == kind.plural()))
+                .any(|kind| is_served(kind) != now.resources.iter().any(|one| one.name == kind.plural()))
             {
                 tracing::info!("the API server serves other kinds of policies now, starting again");
                 return Box::pin(started(client, shared, inputs, owner)).await;

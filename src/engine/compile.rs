@@ -67,10 +67,10 @@ pub fn allowances(
     now: Timestamp,
     most: usize,
 ) -> Vec<Allowance> {
-    let mut spans: Vec<Allowance> = Vec::new();
-    let mut at = now;
     // Many instants change something elsewhere in the law; as long as nothing changes here they are one span.
     const INSTANTS: usize = 200;
+    let mut spans: Vec<Allowance> = Vec::new();
+    let mut at = now;
     for _ in 0..INSTANTS {
         let next = allowance(act, data, lawbook, policies, at);
         let until = next.until;

@@ -4,7 +4,7 @@
 //! admission as in the watches. In particular no secret or annotation of others is ever held, and of environment
 //! variables only those whose name or form says that they name a place.
 
-pub mod decode;
+pub(crate) mod decode;
 mod pod;
 mod sources;
 mod storage;

@@ -38,7 +38,7 @@ pub fn class(name: &str, region: &str) -> Value {
     })
 }
 
-pub fn claim(namespace: &str, name: &str, spec: Value) -> Value {
+pub fn claim(namespace: &str, name: &str, spec: &Value) -> Value {
     let mut manifest = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": namespace, "name": name},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
@@ -47,7 +47,7 @@ pub fn claim(namespace: &str, name: &str, spec: Value) -> Value {
     manifest
 }
 
-fn terms(terms: Value) -> Value {
+fn terms(terms: &Value) -> Value {
     json!({"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}})
 }
 
@@ -65,12 +65,12 @@ fn leaking_pods(namespace: &str) -> Vec<Value> {
         json!({"nodeSelector": {ZONE: "us-east-1a"}}),
         json!({"nodeSelector": {"kubernetes.io/hostname": "comp-iad"}}),
         json!({"nodeSelector": {COUNTRY: "US"}}),
-        terms(json!([wanted(COUNTRY, &["US"])])),
-        terms(json!([inside, wanted(REGION, &["us-east-1"])])),
-        terms(json!([wanted(COUNTRY, &["DE", "US"]), wanted(REGION, &["us-east-1"])])),
-        terms(json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["comp-iad"]}]}])),
+        terms(&json!([wanted(COUNTRY, &["US"])])),
+        terms(&json!([inside, wanted(REGION, &["us-east-1"])])),
+        terms(&json!([wanted(COUNTRY, &["DE", "US"]), wanted(REGION, &["us-east-1"])])),
+        terms(&json!([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["comp-iad"]}]}])),
         terms(
-            json!([{"matchExpressions": [{"key": COUNTRY, "operator": "NotIn", "values": ["DE"]}]}, wanted(ZONE, &["us-east-1a"])]),
+            &json!([{"matchExpressions": [{"key": COUNTRY, "operator": "NotIn", "values": ["DE"]}]}, wanted(ZONE, &["us-east-1a"])]),
         ),
     ];
     let named = |(at, spec): (usize, Value)| pod(namespace, &format!("leak-{at}"), &json!({}), spec);
@@ -86,7 +86,7 @@ fn leaking_claims(namespace: &str) -> Vec<Value> {
         json!({"storageClassName": "", "volumeName": "comp-nobody-knows"}),
         json!({}),
     ];
-    let named = |(at, spec): (usize, Value)| claim(namespace, &format!("leak-{at}"), spec);
+    let named = |(at, spec): (usize, Value)| claim(namespace, &format!("leak-{at}"), &spec);
     specs.into_iter().enumerate().map(named).collect()
 }
 
@@ -161,9 +161,9 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
         assert_eq!(terms.as_array().unwrap().len(), 1, "{terms}");
     }
     // So does storage, and a pod in every term.
-    admin.create(&claim("comp-de", "good", json!({"storageClassName": "comp-de"}))).ok();
+    admin.create(&claim("comp-de", "good", &json!({"storageClassName": "comp-de"}))).ok();
     let several =
-        terms(json!([wanted("disk", &["ssd"]), {}, wanted("disk", &["fast"]), wanted(REGION, &["eu-central-1"]),]));
+        terms(&json!([wanted("disk", &["ssd"]), {}, wanted("disk", &["fast"]), wanted(REGION, &["eu-central-1"]),]));
     let several = admin.create_dry(&pod("comp-de", "several", &json!({}), several)).ok();
     let pinned: Vec<usize> = several["spec"]["affinity"]["nodeAffinity"][REQUIRED]["nodeSelectorTerms"]
         .as_array()

@@ -123,7 +123,7 @@ fn a_claim() -> impl Strategy<Value = (bool, Value)> {
         1 => Just(json!({"selector": {"matchLabels": {"a": "b"}}})),
     ];
     (class, volume).prop_map(|(class, volume)| {
-        let mut manifest = claim(NAMESPACE, "data", class);
+        let mut manifest = claim(NAMESPACE, "data", &class);
         manifest["spec"].as_object_mut().unwrap().extend(volume.as_object().unwrap().clone());
         (true, manifest)
     })
