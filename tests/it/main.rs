@@ -7,6 +7,7 @@
 
 #[path = "../law/cases.rs"]
 mod cases;
+mod chart;
 mod cli;
 mod client;
 mod cluster;

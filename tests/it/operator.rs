@@ -84,7 +84,7 @@ impl Operator {
             .args(["--webhook-url", &format!("https://127.0.0.1:{front}")])
             .args(["--health-listen", &format!("127.0.0.1:{health_port}")])
             .args(["--label-grace-seconds", &label_grace_seconds.to_string()])
-            .args(["--owner", "ClusterRole/domicile"])
+            .args(["--owner", "ClusterRole/domicile-anchor"])
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -1,8 +1,8 @@
 //! The programs of the control plane: where they are, and how they are made if they are not there yet.
 //!
-//! Each of the three Go modules beside this folder pins its programs by go.mod and go.sum. Both files are compiled into
-//! this one, so that a build needs neither the checkout nor a working directory, and so that what is built is what the
-//! caller was compiled with.
+//! Each of the Go modules beside this folder pins its programs by go.mod and go.sum. Both files are compiled into this
+//! one, so that a build needs neither the checkout nor a working directory, and so that what is built is what the caller
+//! was compiled with.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -27,18 +27,24 @@ const VERSION_PACKAGE: &str = "k8s.io/component-base/version";
 const KWOK_STAGES: [&str; 3] = ["node/fast", "node/heartbeat-with-lease", "pod/fast"];
 
 /// A Go module and the programs that are built from it. Separate modules, for their dependencies do not agree.
-struct Module {
-    name: &'static str,
-    go_mod: &'static str,
-    go_sum: &'static str,
+pub struct Module {
+    /// Its name, and that of its folder in the cache.
+    pub name: &'static str,
+    /// What it requires,
+    pub go_mod: &'static str,
+    /// and the checksums of that.
+    pub go_sum: &'static str,
+    /// Its own sources by file name, if it is more than a list of requirements.
+    pub sources: &'static [(&'static str, &'static str)],
     /// Name of the program and its package.
-    programs: &'static [(&'static str, &'static str)],
+    pub programs: &'static [(&'static str, &'static str)],
 }
 
 const KUBERNETES: Module = Module {
     name: "kubernetes",
     go_mod: include_str!("../kubernetes/go.mod"),
     go_sum: include_str!("../kubernetes/go.sum"),
+    sources: &[],
     programs: &[
         ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
         ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
@@ -51,6 +57,7 @@ const ETCD: Module = Module {
     name: "etcd",
     go_mod: include_str!("../etcd/go.mod"),
     go_sum: include_str!("../etcd/go.sum"),
+    sources: &[],
     programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
 };
 
@@ -58,8 +65,26 @@ const KWOK: Module = Module {
     name: "kwok",
     go_mod: include_str!("../kwok/go.mod"),
     go_sum: include_str!("../kwok/go.sum"),
+    sources: &[],
     programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
 };
+
+const HELM: Module = Module {
+    name: "helm",
+    go_mod: include_str!("../helm/go.mod"),
+    go_sum: include_str!("../helm/go.sum"),
+    sources: &[],
+    programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
+};
+
+/// Helm, ready to run. Apart from [`Binaries`], for most that need a control plane need no Helm.
+///
+/// # Errors
+///
+/// If there is no Go, or if the build fails.
+pub fn helm(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    Ok(HELM.folder(progress)?.join("helm"))
+}
 
 /// The programs of a control plane, ready to run.
 #[derive(Clone, Debug)]
@@ -150,6 +175,15 @@ fn cache_folder() -> Result<PathBuf> {
 }
 
 impl Module {
+    /// The folder that has all programs of the module; they are built if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If there is no Go, or if the build fails.
+    pub fn folder(&self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+        self.ensure(self.programs, &cache_folder()?, progress)
+    }
+
     /// The folder that has these programs of the module; they are built if it is not there.
     fn ensure(&self, programs: &[(&str, &str)], cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
         fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
@@ -164,7 +198,7 @@ impl Module {
             hash.update(part);
             hash.update([0]);
         }
-        for (name, package) in programs {
+        for (name, package) in programs.iter().chain(self.sources) {
             hash.update(format!("{name} {package}\0"));
         }
         let folder = cache.join(format!("{}-{}", self.name, &hex(&hash.finalize())[..16]));
@@ -201,6 +235,9 @@ impl Module {
     fn write(&self, folder: &Path) -> Result<()> {
         fs::write(folder.join("go.mod"), self.go_mod)?;
         fs::write(folder.join("go.sum"), self.go_sum)?;
+        for (name, source) in self.sources {
+            fs::write(folder.join(name), source)?;
+        }
         Ok(())
     }
 
@@ -208,7 +245,7 @@ impl Module {
     /// with the ordinary build cache.)
     fn flags(&self) -> Result<Vec<String>> {
         let mut linker = String::from("-s -w");
-        if self.name == KUBERNETES.name {
+        if self.programs.iter().any(|(_, package)| package.starts_with("k8s.io/kubernetes/")) {
             // Without a version, clients cannot parse what the server says about itself.
             let version = required_version(self.go_mod, "k8s.io/kubernetes")?;
             let mut numbers = version.trim_start_matches('v').split('.');

@@ -1,7 +1,6 @@
 //! `domicile surface`: what is judged, and what is not.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use domicile::catalogue;
 use serde_json::{Value, json};
@@ -147,50 +146,4 @@ fn what_does_not_count_is_told() {
         let run = surface(&["-f", "-"], &text);
         assert!(run.code == Some(65) && !run.stderr.is_empty(), "{what}: {run:?}");
     }
-}
-
-/// What a role of the installation may get, list and watch.
-fn readable() -> BTreeSet<(String, String)> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/install/rbac.yaml");
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let roles = documents.iter().filter(|document| document["kind"] == "ClusterRole");
-    let mut all = BTreeSet::new();
-    for rule in roles.flat_map(|role| role["rules"].as_array().unwrap()) {
-        let list = |key: &str| -> Vec<String> {
-            rule[key].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
-        };
-        let verbs = list("verbs");
-        if ["get", "list", "watch"].iter().all(|verb| verbs.iter().any(|one| one == verb)) {
-            let plurals = list("resources");
-            all.extend(
-                list("apiGroups").iter().flat_map(|group| plurals.iter().map(|one| (group.clone(), one.clone()))),
-            );
-        }
-    }
-    all
-}
-
-#[test]
-fn the_installed_role_reads_every_type_that_is_described_and_no_secret() {
-    let readable = readable();
-    let secrets = (String::new(), "secrets".to_owned());
-    let described: BTreeMap<(String, String), String> = catalogue::load()
-        .unwrap()
-        .interpreters
-        .iter()
-        .map(|one| &one.spec.resource)
-        .map(|one| ((one.group.clone(), one.plural.clone()), one.kind.clone()))
-        .collect();
-    let missing: Vec<_> = described.keys().filter(|one| **one != secrets && !readable.contains(*one)).collect();
-    assert!(missing.is_empty(), "missing in examples/install/rbac.yaml: {missing:?}");
-    assert!(!readable.contains(&secrets));
-    let ours = [("apiextensions.k8s.io", "customresourcedefinitions"), ("domicile.dev", "resourceinterpreters")];
-    for (group, plural) in ours {
-        assert!(readable.contains(&(group.to_owned(), plural.to_owned())), "{plural} of {group}");
-    }
-    // A right that nothing needs any more is one too many.
-    let own = ["", "storage.k8s.io", "domicile.dev", "apiextensions.k8s.io"];
-    let spare: Vec<_> =
-        readable.iter().filter(|one| !own.contains(&one.0.as_str()) && !described.contains_key(*one)).collect();
-    assert!(spare.is_empty(), "needed by nothing: {spare:?}");
 }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 fn removing_the_installation_removes_what_a_dead_operator_has_written() {
     let plane = alone();
     let admin = &plane.admin;
-    let role = reference("rbac.authorization.k8s.io/v1", "ClusterRole", "", "domicile");
+    let role = reference("rbac.authorization.k8s.io/v1", "ClusterRole", "", "domicile-anchor");
     let operator = Operator::started(&plane.operator);
     plane.namespace("owner-protected", &json!({"domicile.dev/origin": "DE"}));
     let written = [
