@@ -1,0 +1,3 @@
+module domicile.dev/realnode/probe
+
+go 1.26.0
