@@ -12,6 +12,7 @@ mod interpreted;
 mod law;
 mod nodes;
 mod owner;
+mod permissions;
 mod replicas;
 mod restart;
 mod scheduling;

@@ -5,12 +5,14 @@
 //! | `table()` | the case table, which needs a cluster without any other node or policy |
 //! | `shared()` | tests that keep to namespaces and countries of their own, all at once, with one operator |
 //! | `alone()` | tests that kill the operator, one at a time, each with an operator of its own |
+//! | `audited()` | the test of the permissions, of which the API server keeps a record |
 //! | `restarted()` | the same for tests that stop the API server, of which controllers take long to recover |
 
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::client::{Client, documents, reference};
 use crate::harness::{Binaries, ControlPlane, Node, Options};
@@ -36,7 +38,11 @@ static BINARIES: LazyLock<Binaries> =
 
 impl Plane {
     fn start(label_grace_seconds: u64) -> Self {
-        let control = ControlPlane::start(&BINARIES, Options::default()).unwrap();
+        Self::start_with(label_grace_seconds, Options::default())
+    }
+
+    fn start_with(label_grace_seconds: u64, options: Options) -> Self {
+        let control = ControlPlane::start(&BINARIES, options).unwrap();
         define(&control);
         permit(&control);
         let account = control.kubeconfig_for_service_account("domicile-system", "domicile").unwrap();
@@ -221,6 +227,22 @@ pub fn restarted() -> MutexGuard<'static, Plane> {
 /// A control plane with nothing of ours in it.
 pub fn bare(options: Options) -> ControlPlane {
     ControlPlane::start(&BINARIES, options).unwrap()
+}
+
+/// A cluster that keeps a record of what the operator asks for, and the folder where that is, as `audit.log`.
+pub fn audited() -> (Plane, TempDir) {
+    const POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+rules: [{level: Metadata, users: ['system:serviceaccount:domicile-system:domicile']}]
+";
+    let folder = tempfile::tempdir().unwrap();
+    let (policy, log) = (folder.path().join("audit.yaml"), folder.path().join("audit.log"));
+    std::fs::write(&policy, POLICY).unwrap();
+    let options = Options::default()
+        .apiserver_arg(format!("--audit-policy-file={}", policy.display()))
+        .apiserver_arg(format!("--audit-log-path={}", log.display()));
+    (Plane::start_with(2, options), folder)
 }
 
 /// The cluster of the case table.
