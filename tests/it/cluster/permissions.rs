@@ -222,7 +222,9 @@ impl Stage {
                 self.refusal(namespace);
                 ("Events that count", Box::new(move || most() > before))
             }
-            (verb, resource) if resource.contains("admissionpolic") => self.policies(verb, resource),
+            (verb, resource) if resource.contains("admissionpolic") || resource == "networkpolicies" => {
+                self.policies(verb, resource)
+            }
             ("get", "clusterroles") => ("what is written has an owner", self.told("ValidatingWebhookConfiguration")),
             ("create", "secrets") => {
                 self.remove(&certificate());
@@ -272,17 +274,20 @@ impl Stage {
     fn policies<'a>(&'a self, verb: &str, resource: &str) -> (&'static str, Box<dyn Fn() -> bool + 'a>) {
         let admin = &self.plane.admin;
         let kind = match resource {
+            "networkpolicies" => "NetworkPolicy",
             "mutatingadmissionpolicies" => "MutatingAdmissionPolicy",
             "mutatingadmissionpolicybindings" => "MutatingAdmissionPolicyBinding",
             "validatingadmissionpolicies" => "ValidatingAdmissionPolicy",
             "validatingadmissionpolicybindings" => "ValidatingAdmissionPolicyBinding",
             other => panic!("{other}: what is it for?"),
         };
+        let (api, namespace) =
+            if kind == "NetworkPolicy" { ("networking.k8s.io/v1", "permissions-network") } else { (HOOKS, "") };
         let one = until("a policy is generated", PATIENCE, || {
             let query = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Ddomicile";
-            admin.list(HOOKS, kind, "", query).into_iter().next().ok_or(kind)
+            admin.list(api, kind, namespace, query).into_iter().next().ok_or(kind)
         });
-        let named = |name: &Value| reference(HOOKS, kind, "", name.as_str().unwrap());
+        let named = |name: &Value| reference(api, kind, namespace, name.as_str().unwrap());
         let object = named(&one["metadata"]["name"]);
         match verb {
             "create" => {
@@ -291,6 +296,7 @@ impl Stage {
             }
             "patch" => {
                 let change = match kind {
+                    "NetworkPolicy" => json!({"egress": [{}]}),
                     "MutatingAdmissionPolicyBinding" => json!({"matchResources": {"matchPolicy": "Exact"}}),
                     "ValidatingAdmissionPolicyBinding" => json!({"validationActions": ["Audit"]}),
                     _ => json!({"failurePolicy": "Ignore"}),
@@ -301,10 +307,10 @@ impl Stage {
             }
             "delete" => {
                 let name = Value::from(self.fresh());
-                let labels = &one["metadata"]["labels"];
-                let stale = json!({
-                    "apiVersion": HOOKS, "kind": kind, "metadata": {"name": name, "labels": labels}, "spec": one["spec"],
-                });
+                let mut stale = named(&name);
+                stale["metadata"]["labels"] = one["metadata"]["labels"].clone();
+                stale["metadata"]["ownerReferences"] = one["metadata"]["ownerReferences"].clone();
+                stale["spec"] = one["spec"].clone();
                 admin.create(&stale).ok();
                 let stale = named(&name);
                 ("policies that are no longer wanted go", Box::new(move || admin.get(&stale).is_none()))
@@ -329,6 +335,7 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     plane.control.add_nodes(&[machine("fra-1", "eu-central-1a", "eu-central-1")]).unwrap();
     let mut operator = Operator::started(&plane.operator);
     plane.namespace("permissions", &json!({}));
+    plane.namespace("permissions-network", &json!({}));
     // For which policies are generated, of every kind: nothing more is to be said about pods there.
     plane.namespace("permissions-labelled", &json!({"domicile.dev/origin": "FR"}));
     plane.create(
@@ -347,6 +354,16 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
         kind: ResidencyPolicy
         metadata: {name: permissions}
         spec: {mode: Audit, match: {origins: [DE]}, residence: {Process: [DE]}}
+        ---
+        apiVersion: domicile.dev/v1alpha1
+        kind: ResidencyPolicy
+        metadata: {name: permissions-network}
+        spec: {match: {origins: [IT]}, residence: {Process: [IT]}, network: Generate}
+        ---
+        apiVersion: domicile.dev/v1alpha1
+        kind: DataStore
+        metadata: {name: store, namespace: permissions-network}
+        spec: {origins: [IT], workloads: {selector: {}}}
         ",
     );
     plane.labelled("fra-1", Some("DE"));
