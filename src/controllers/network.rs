@@ -24,6 +24,7 @@ use kube::{Api, Client, ResourceExt};
 use super::FIELD_MANAGER;
 use super::clock;
 use super::configuration::Inputs;
+use super::owner::{self, Owner};
 use super::watch::{PAGE, chain};
 use crate::api::v1alpha1::{GROUP, TransportProtocol, VERSION};
 use crate::compile::NAMESPACE_NAME;
@@ -60,6 +61,15 @@ pub fn wanted(networks: &Networks, exempt: &BTreeSet<String>) -> Policies {
     stores.map(|network| ((network.store.0.clone(), name(network)), policy(network))).collect()
 }
 
+/// The same, owned by the anchor of the installation instead of the stores, so that they go with it also when no operator is
+/// alive (no client). Without an anchor the stores own them.
+pub fn owned(mut wanted: Policies, anchor: Option<&OwnerReference>) -> Policies {
+    for policy in wanted.values_mut().filter(|_| anchor.is_some()) {
+        policy.metadata.owner_references = anchor.cloned().map(|anchor| vec![anchor]);
+    }
+    wanted
+}
+
 /// What to do so that nothing but what is wanted stands there (no client). What others have made is left alone.
 pub fn plan(wanted: &Policies, present: &Policies) -> Plan {
     let differs = |key: &Name, policy: &NetworkPolicy| present.get(key).is_none_or(|there| !is_kept(there, policy));
@@ -80,7 +90,8 @@ fn is_kept(there: &NetworkPolicy, wanted: &NetworkPolicy) -> bool {
 
 fn is_ours(policy: &NetworkPolicy) -> bool {
     let of_store = |owner: &OwnerReference| owner.kind == "DataStore" && owner.api_version.starts_with(GROUP);
-    policy.owner_references().iter().any(of_store)
+    let of_anchor = |owner: &OwnerReference| owner.kind == owner::KIND;
+    policy.owner_references().iter().any(|owner| of_store(owner) || of_anchor(owner))
 }
 
 /// A policy is named after its store, as far as names go.
@@ -155,7 +166,7 @@ fn spoken(protocol: TransportProtocol) -> &'static str {
 }
 
 /// Runs until dropped. Looks again when something changed, here or there, and when time alone changes a verdict.
-pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
+pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, owner: Owner) {
     // Verdicts follow bursts of changes, not each of them.
     const GATHER: Duration = Duration::from_millis(250);
     const AGAIN: Duration = Duration::from_secs(1);
@@ -174,7 +185,16 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         if listed && shared.synced() {
             let networks = shared.index().networks(shared.now());
             until = networks.until;
-            failed = !apply(&client, plan(&wanted(&networks, &exempt), &present), &mut present).await;
+            failed = match owner.current(&client).await {
+                Ok(anchor) => {
+                    let wanted = owned(wanted(&networks, &exempt), anchor.as_ref());
+                    !apply(&client, plan(&wanted, &present), &mut present).await
+                }
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "failed to write network policies");
+                    true
+                }
+            };
         }
         let again = async { if failed { tokio::time::sleep(AGAIN).await } else { std::future::pending().await } };
         tokio::select! {

@@ -11,6 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 
+/// The only kind of an anchor.
+pub const KIND: &str = "ClusterRole";
+
 /// Names the anchor, as in `ClusterRole/domicile`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
@@ -20,7 +23,7 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('/') {
-            Some(("ClusterRole", name)) if !name.is_empty() => Ok(Self(name.to_owned())),
+            Some((KIND, name)) if !name.is_empty() => Ok(Self(name.to_owned())),
             _ => Err("the owner is a cluster role: ClusterRole/NAME".to_owned()),
         }
     }

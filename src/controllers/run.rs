@@ -116,7 +116,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         // What another leader has had in force is looked at anew.
         shared.forget_compiled();
         tokio::join!(
-            network::run(client.clone(), shared.clone(), inputs.clone()),
+            network::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             nodes::run(client.clone(), shared.clone(), label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),

@@ -36,7 +36,9 @@ pub struct Allowance {
 /// What may happen at `now`.
 pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Allowance {
     let law = policies.law(lawbook, now);
-    let limits = Limits::of((act, Asker::Object), data, policies, &law);
+    // Looking at data is what people do; of objects nothing is compiled that looks.
+    let asked = (act, if act == Act::Access { Asker::Person } else { Asker::Object });
+    let limits = Limits::of(asked, data, policies, &law);
     let mut allowance = Allowance {
         until: policies.holds_until(data, &law),
         enforced: limits.any_enforces.then_some(limits.enforced),
@@ -47,7 +49,7 @@ pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Pol
         storage_may_be_replaced: true,
         policies: Vec::new(),
     };
-    policies.limits((act, Asker::Object), data, &law, |policy, _| {
+    policies.limits(asked, data, &law, |policy, _| {
         if policy.mode == Mode::Enforce {
             allowance.refuses_unproven &= policy.unknown_place == Mode::Enforce;
             allowance.storage_may_be_replaced &= policy.rewrite_storage == RewriteStorage::OnCreate;

@@ -202,7 +202,7 @@ pub struct RecipientAddress {
 #[serde(rename_all = "camelCase")]
 pub struct RecipientPort {
     /// Its number.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65535), extend("format" = "int32"))]
     pub port: u16,
     /// What is spoken there.
     #[serde(default)]
