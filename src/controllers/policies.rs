@@ -139,6 +139,11 @@ enum KeepError {
     Refused(#[from] kube::Error),
 }
 
+/// API servers hear of a changed policy by a watch, and look at what they heard once a second.
+const TAKES_EFFECT: Duration = Duration::from_millis(1500);
+/// A new version of the API server may serve more.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+
 /// The same, from a look at what the API server serves.
 async fn started(
     client: &Client,
@@ -148,31 +153,23 @@ async fn started(
 ) -> Result<(), KeepError> {
     // Nodes and classes come in bursts.
     const GATHER: Duration = Duration::from_millis(300);
-    // API servers hear of a changed policy by a watch, and look at what they heard once a second.
-    const TAKES_EFFECT: Duration = Duration::from_millis(1500);
-    /// A new version of the API server may serve more.
-    const LOOK_AGAIN: Duration = Duration::from_secs(300);
-    let served = client.list_api_group_resources(API_VERSION).await?;
-    let is_served = |kind: Kind| served.resources.iter().any(|one| one.name == kind.plural());
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| is_served(*kind)).collect();
+    let kinds = served(client).await?;
     let wanted = compile::Inputs {
         exempt: inputs.exempt(),
-        mutating: Kind::ALL.into_iter().filter(|kind| kind.mutates()).all(is_served),
+        mutating: Kind::ALL.into_iter().filter(|kind| kind.mutates()).all(|kind| kinds.contains(&kind)),
         operator: vec![user_name(client).await?],
         guards: inputs.guards,
     };
-    let mut seen = Seen::default();
     let mut watches = pin!(futures::stream::select_all(kinds.iter().map(|kind| watched(client, *kind))));
+    let mut keeper = Keeper::new(client, shared, owner, wanted, kinds);
     let mut published = shared.published();
-    let mut next: Option<Timestamp> = None;
-    let mut planned: Option<(Arc<World>, Plan)> = None;
     let mut due = Instant::now();
     let look_again = Instant::now() + LOOK_AGAIN;
     loop {
         tokio::select! {
             event = watches.next() => {
                 let Some((kind, event)) = event else { return Ok(()) };
-                note(&mut seen, kind, event);
+                note(&mut keeper.seen, kind, event);
                 due = due.min(Instant::now() + GATHER);
             }
             changed = published.changed() => {
@@ -181,65 +178,133 @@ async fn started(
                 }
                 due = due.min(Instant::now() + GATHER);
             }
-            () = clock::reach(next) => due = Instant::now(),
+            () = clock::reach(keeper.next) => due = Instant::now(),
             () = tokio::time::sleep_until(due) => {
-                due = Instant::now() + LOOK_AGAIN;
-                if !shared.synced() || !kinds.iter().all(|kind| seen.listed.contains(kind)) {
-                    continue;
-                }
                 published.mark_unchanged();
-                let world = shared.world();
-                let same = |last: &Arc<World>| next.is_none_or(|next| shared.now() < next) && are_alike(last, &world);
-                let plan = match planned.take().filter(|(last, _)| same(last)) {
-                    Some((_, plan)) => plan,
-                    None => compile::plan(&world, &wanted, shared.now()),
-                };
-                planned = Some((world, plan.clone()));
-                next = plan.until;
-                let todo = steps(&seen, &plan);
-                // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
-                let keep = if todo == Steps::default() { plan.groups.clone() } else { unaffected(&shared.compiled(), &plan.groups) };
-                shared.set_compiled(keep.clone());
-                if todo == Steps::default() {
-                    shared.set_left(plan.left);
-                    continue;
-                }
-                tell(shared, &todo.repair);
-                let owner = if todo.write.is_empty() { None } else { owner.current(client).await? };
-                for object in &todo.write {
-                    let version = put(client, object, owner.as_ref()).await?;
-                    seen.present.insert((object.kind, object.name.clone()), version.clone());
-                    seen.written.insert((object.kind, object.name.clone()), (object.clone(), version));
-                }
-                tokio::time::sleep(TAKES_EFFECT).await;
-                if !todo.remove.is_empty() {
-                    // The webhooks must be asked again about what these decided.
-                    asked(shared, &keep).await;
-                    tokio::time::sleep(TAKES_EFFECT).await;
-                    for (kind, name) in &todo.remove {
-                        remove(client, *kind, name).await?;
-                        seen.present.remove(&(*kind, name.clone()));
-                        seen.written.remove(&(*kind, name.clone()));
-                    }
-                }
-                tracing::info!(
-                    written = todo.write.len(), removed = todo.remove.len(), repaired = todo.repair.len(),
-                    groups = plan.groups.len(), "generated policies are in force"
-                );
-                shared.set_compiled(plan.groups);
-                shared.set_left(plan.left);
+                due = keeper.turn().await?;
             }
         }
-        if look_again <= Instant::now() {
-            let now = client.list_api_group_resources(API_VERSION).await?;
-            if Kind::ALL
-                .into_iter()
-                .any(|kind| is_served(kind) != now.resources.iter().any(|one| one.name == kind.plural()))
-            {
-                tracing::info!("the API server serves other kinds of policies now, starting again");
-                return Box::pin(started(client, shared, inputs, owner)).await;
-            }
+        if look_again <= Instant::now() && served(client).await? != keeper.kinds {
+            tracing::info!("the API server serves other kinds of policies now, starting again");
+            return Box::pin(started(client, shared, inputs, owner)).await;
         }
+    }
+}
+
+/// The kinds that the API server serves.
+async fn served(client: &Client) -> Result<Vec<Kind>, kube::Error> {
+    let served = client.list_api_group_resources(API_VERSION).await?;
+    let is_served = |kind: &Kind| served.resources.iter().any(|one| one.name == kind.plural());
+    Ok(Kind::ALL.into_iter().filter(is_served).collect())
+}
+
+/// Brings what there is nearer to what there should be, turn by turn, and never waits in between: while one change takes
+/// effect, the next is already written.
+struct Keeper<'a> {
+    client: &'a Client,
+    shared: &'a Shared,
+    owner: &'a Owner,
+    wanted: compile::Inputs,
+    kinds: Vec<Kind>,
+    seen: Seen,
+    planned: Option<(Arc<World>, Plan)>,
+    /// When time alone changes the plan.
+    next: Option<Timestamp>,
+    /// When everything that was written is in force.
+    settles: Option<Instant>,
+    /// When what is stale may go.
+    leaves: Option<Instant>,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(
+        client: &'a Client,
+        shared: &'a Shared,
+        owner: &'a Owner,
+        wanted: compile::Inputs,
+        kinds: Vec<Kind>,
+    ) -> Self {
+        let seen = Seen::default();
+        Self { client, shared, owner, wanted, kinds, seen, planned: None, next: None, settles: None, leaves: None }
+    }
+
+    fn plan(&mut self) -> Plan {
+        let (world, now) = (self.shared.world(), self.shared.now());
+        let holds = self.next.is_none_or(|next| now < next);
+        let plan = match self.planned.take().filter(|(last, _)| holds && are_alike(last, &world)) {
+            Some((_, plan)) => plan,
+            None => compile::plan(&world, &self.wanted, now),
+        };
+        self.next = plan.until;
+        self.planned = Some((world, plan.clone()));
+        plan
+    }
+
+    /// Does what can be done now (client), and tells when to look again.
+    async fn turn(&mut self) -> Result<Instant, KeepError> {
+        const SOON: Duration = Duration::from_millis(200);
+        if !self.shared.synced() || !self.kinds.iter().all(|kind| self.seen.listed.contains(kind)) {
+            return Ok(Instant::now() + LOOK_AGAIN);
+        }
+        let plan = self.plan();
+        let Steps { write, repair, remove } = steps(&self.seen, &plan);
+        if !write.is_empty() {
+            // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
+            self.shared.set_compiled(unaffected(&self.shared.compiled(), &plan.groups));
+            tell(self.shared, &repair);
+            self.write(&write).await?;
+            tracing::debug!(written = write.len(), repaired = repair.len(), "generated policies written");
+            self.settles = Some(Instant::now() + TAKES_EFFECT);
+        }
+        if let Some(at) = self.settles.filter(|at| *at > Instant::now()) {
+            return Ok(at);
+        }
+        if self.settles.take().is_some() {
+            tracing::info!(
+                policies = plan.objects.len(),
+                groups = plan.groups.len(),
+                "generated policies are in force"
+            );
+        }
+        let asked = self
+            .shared
+            .registered()
+            .borrow()
+            .as_ref()
+            .is_some_and(|told| told.iter().all(|one| plan.groups.contains(one)));
+        self.shared.set_compiled(plan.groups);
+        self.shared.set_left(plan.left);
+        if remove.is_empty() {
+            self.leaves = None;
+            return Ok(Instant::now() + LOOK_AGAIN);
+        }
+        // The webhooks must be asked again about what these decided, and API servers have to hear of that.
+        if !asked {
+            self.leaves = None;
+            return Ok(Instant::now() + SOON);
+        }
+        let at = *self.leaves.get_or_insert_with(|| Instant::now() + TAKES_EFFECT);
+        if at > Instant::now() {
+            return Ok(at);
+        }
+        self.leaves = None;
+        for (kind, name) in remove {
+            self::remove(self.client, kind, &name).await?;
+            self.seen.written.remove(&(kind, name.clone()));
+            self.seen.present.remove(&(kind, name));
+        }
+        Ok(Instant::now() + LOOK_AGAIN)
+    }
+
+    async fn write(&mut self, objects: &[Generated]) -> Result<(), KeepError> {
+        let owner = self.owner.current(self.client).await?;
+        for object in objects {
+            let version = put(self.client, object, owner.as_ref()).await?;
+            let key = (object.kind, object.name.clone());
+            self.seen.present.insert(key.clone(), version.clone());
+            self.seen.written.insert(key, (object.clone(), version));
+        }
+        Ok(())
     }
 }
 
@@ -253,18 +318,6 @@ fn are_alike(one: &World, other: &World) -> bool {
         && Arc::ptr_eq(&one.attributes, &other.attributes)
         && Arc::ptr_eq(&one.free_volumes, &other.free_volumes)
         && Arc::ptr_eq(&one.namespaces, &other.namespaces)
-}
-
-/// Waits until the webhook configurations name no more than these groups. A writer that is slow is waited for no longer
-/// than it takes to notice: it will be told again.
-async fn asked(shared: &Shared, groups: &[Group]) {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let mut registered = shared.registered();
-    let told =
-        registered.wait_for(|now| now.as_ref().is_some_and(|now| now.iter().all(|group| groups.contains(group))));
-    if tokio::time::timeout(PATIENCE, told).await.is_err() {
-        tracing::warn!("the webhook configurations were not written in time");
-    }
 }
 
 /// What a watch shows of the generated objects of one kind.

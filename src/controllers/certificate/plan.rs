@@ -127,13 +127,17 @@ pub fn plan(
         let identity = identity.as_ref().ok()?;
         names.iter().all(|name| identity.verify(by, name, now).is_ok()).then(|| identity.validity().ok())?
     };
+    // What ends before another could take its place is of no use any more.
+    let soon = after(now, schedule.settle());
     let Some(serving) = trusted(&contents.authorities) else {
         // Nobody trusts what there is, so that nothing is lost by hurrying.
-        return if sound { Step::Issue } else { begin(Some(contents)) };
+        return if sound && authority.until > soon { Step::Issue } else { begin(Some(contents)) };
     };
     let authority_due = due(authority, schedule.authority);
     if !sound || authority_due <= now {
-        return Step::AddAuthority;
+        // The key of the old authority goes when a new one comes, so that what it has to sign it signs first.
+        let last = sound && serving.until <= soon && serving.until < authority.until;
+        return if last { Step::Issue } else { Step::AddAuthority };
     }
     if trusted(std::slice::from_ref(newest)).is_none() {
         let taken_up = taken_up.since(newest).map(|since| after(since, schedule.take_up()));
