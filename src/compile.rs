@@ -54,6 +54,17 @@ pub(crate) const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// More scopes than these are left to the webhooks: the API server looks at each policy for every request.
 const MOST_SCOPES: usize = 200;
 
+/// Whether an object is one that the operator generates. It removes any other that says so, and need not ask itself where its
+/// own policies send data.
+pub fn is_generated(object: &Value) -> bool {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (key, value) = MANAGED_BY;
+    text("/apiVersion") == API_VERSION
+        && Kind::ALL.iter().any(|kind| kind.name() == text("/kind"))
+        && text("/metadata/name").starts_with(PREFIX)
+        && object["metadata"]["labels"][key] == value
+}
+
 /// The kinds that are generated, in an order in which they can be applied and, backwards, removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "named like the kinds")]

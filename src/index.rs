@@ -26,6 +26,7 @@ use crate::api::v1alpha1::{
     Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
+use crate::compile;
 use crate::engine::country::CountrySet;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::{Edge, Lineage};
@@ -486,6 +487,9 @@ impl Index {
     }
 
     fn apply_other(&mut self, object: &serde_json::Value) -> bool {
+        if compile::is_generated(object) {
+            return false;
+        }
         let text = |pointer: &str| object.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let Some(resource) = resource::read(&self.interpreters, object, namespace, name) else { return false };

@@ -339,7 +339,7 @@ impl Scan<'_> {
 }
 
 /// A line without its comment.
-fn without_comment(line: &str) -> &str {
+pub fn without_comment(line: &str) -> &str {
     let start = line.trim_start();
     if start.starts_with('#') || start.starts_with("// ") || start == "//" || start.starts_with("<!--") {
         return "";

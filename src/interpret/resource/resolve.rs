@@ -12,6 +12,7 @@ use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::{Zone, host};
 use crate::engine::place::Places;
+use crate::engine::scan::without_comment;
 use crate::interpret::objects::{is_host_with_port, is_like_region, is_public_address};
 use crate::interpret::scope::{FlowScope, Labels};
 use crate::interpret::world::World;
@@ -213,7 +214,10 @@ impl<'a> Resolver<'a> {
             }
         }
         // A host may stand anywhere in a command; one that nobody knows is not told from a file.
-        let words = || text.split(|one: char| one.is_whitespace() || "=,;|'\"()@<>".contains(one));
+        // What a script does not do counts for nothing; a single line may be several arguments, of which none is a comment.
+        let script = text.contains('\n');
+        let done = move |line| if script { without_comment(line) } else { line };
+        let words = || text.lines().map(done).flat_map(parts);
         let apart = free || !text.contains("://");
         let hosts = words().filter(|word| apart && word.contains('.') && !word.starts_with(['-', '/', '.', '$']));
         found.extend(hosts.flat_map(|word| gazetteer.endpoints(word)).filter(only_places));
@@ -727,4 +731,9 @@ fn shown(text: &str) -> String {
 
 fn quoted(text: &str) -> String {
     if text.is_empty() || text == "true" { "this".to_owned() } else { shown(text) }
+}
+
+/// What may be a host, an address or a region in a line of a command.
+fn parts(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|one: char| one.is_whitespace() || "=,;|'\"()@<>".contains(one))
 }

@@ -154,7 +154,8 @@ fn connect(admin: &Client, case: &Case) -> Answer {
     let name = if case.user.name.is_empty() { "somebody" } else { &case.user.name };
     let mut answer = admin.send_as("GET", &path, &Value::Null, (name, &groups));
     // Nobody is at the other end here: whatever comes once admission has let it pass is a success.
-    if !answer.message().contains("domicile.dev\"") {
+    let of_ours = ["domicile.dev\"", "ValidatingAdmissionPolicy 'domicile-"];
+    if !of_ours.iter().any(|part| answer.message().contains(part)) {
         answer.code = 200;
     }
     answer

@@ -197,6 +197,9 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
     refused(false);
     remove_webhooks(&plane);
     refused(true);
+    let exec = "/api/v1/namespaces/comp-de/pods/by-hand/exec?command=true&stdout=true";
+    let inside = admin.try_send("POST", exec, "application/json", &Value::Null).unwrap();
+    assert!(refused_by(&inside, "domicile-reach.de").is_some(), "{}", inside.body);
     admin.create(&pod("comp-de", "harmless", &json!({}), json!({}))).ok();
     bind(&plane, "/api/v1/namespaces/comp-de/pods/by-hand/binding", "by-hand", "comp-fra-1").ok();
     for manifest in leaking_pods("comp-elsewhere") {
