@@ -52,6 +52,7 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
     let entries = || world.policies.covering(&scope.data, &law).flat_map(|policy| &policy.access);
     let inside = |one: &&Accessors| one.from.within(&first.countries);
     let (inside, outside) = (People::of(entries().filter(inside)), People::of(entries().filter(|one| !inside(one))));
+    let allowed = sentence(world, scope, first, "looked at", scope.now);
     let ways: Vec<&str> = Way::ALL.iter().map(|way| way.resource).collect();
     plan.validate(
         format!("{NAME}.{}", scope.id),
@@ -63,15 +64,24 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
                 }],
                 "matchPolicy": "Equivalent", "namespaceSelector": scope.namespaces,
             },
-            "validations": [{
-                // Who belongs to groups in two countries may be in either.
-                "expression": format!("{} && !{}", inside.include_the_user(), outside.include_the_user()),
-                "reason": "Forbidden",
-                "message": format!(
-                    "[RES-PLACE] {}. To fix: ask somebody whom spec.access of a policy names there",
-                    sentence(world, scope, first, "looked at", scope.now)
-                ),
-            }],
+            "validations": [
+                {
+                    "expression": format!("{} || {}", inside.include_the_user(), outside.include_the_user()),
+                    "reason": "Forbidden",
+                    "message": format!(
+                        "[RES-UNKNOWN] nothing says from where this user looks at it: {allowed}. To fix: ask somebody whom \
+                         spec.access of a policy names there"
+                    ),
+                },
+                {
+                    // Who belongs to groups in two countries may be in either.
+                    "expression": format!("!{}", outside.include_the_user()), "reason": "Forbidden",
+                    "message": format!(
+                        "[RES-PLACE] this user may be elsewhere: {allowed}. To fix: ask somebody whom spec.access of a \
+                         policy names there only"
+                    ),
+                },
+            ],
         }),
     );
 }
