@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::cel;
+use super::scope::NODE_NAMES;
 use super::{Left, Plan, Scope, rules};
 use crate::engine::node::{REGION_LABEL, ZONE_LABEL};
 
@@ -13,9 +14,10 @@ pub const NAME: &str = "domicile-bindings";
 /// Adds the policy of a scope. A binding does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, scope: &Scope) {
     let Some(first) = scope.process.first().filter(|_| scope.label.is_some()) else { return };
-    if first.nodes.is_empty() && !first.values.values().all(std::collections::BTreeSet::is_empty) {
-        let what = format!("bindings with {}: there is no node inside, or too many to list", scope.data.via);
+    if first.unlisted.contains(NODE_NAMES) {
+        let what = format!("bindings with {}: too many nodes inside to list", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });
+        return;
     }
     // The API server copies region and zone from the node; any other label would replace one of the pod's.
     let topology = cel::list([&REGION_LABEL.to_owned(), &ZONE_LABEL.to_owned()]);

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::cel::{self, BOUND, EMPTY_TERM, TERMS};
+use super::scope::NODE_NAMES;
 use super::{Inputs, Left, Plan, Scope, Span, labelled, rules, sentence};
 use crate::engine::node::{COUNTRY_LABEL, REGION_LABEL};
 use crate::engine::rewrite::Pin;
@@ -21,8 +22,6 @@ pub const VALIDATE: &str = "domicile-pods";
 pub const PIN: &str = "domicile-pin";
 /// Pods with more terms than these are left to the webhook: each costs an expression of its own.
 const MOST_TERMS: usize = 8;
-/// Stands for the names of nodes among the keys of labels; no label can be called so.
-const NODES: &str = "@nodes";
 
 /// Adds the policies of a scope.
 pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
@@ -37,10 +36,17 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
     };
     let spans = scope.process.0.iter().map(|span| {
         let mut values = span.values.clone();
-        values.insert(NODES.to_owned(), span.nodes.clone());
+        values.insert(NODE_NAMES.to_owned(), span.nodes.clone());
         (span.until, cel::sets(&values))
     });
     let allowed = cel::by_time(&spans.collect::<Vec<_>>(), "{}");
+    let unlisted = scope.process.unlisted();
+    if !unlisted.is_empty() {
+        let key = |key: &String| if key == NODE_NAMES { "name" } else { key.as_str() }.to_owned();
+        let keys: Vec<String> = unlisted.iter().map(key).collect();
+        let what = format!("pods with {} that choose nodes by {}: too many to list", scope.data.via, keys.join(", "));
+        plan.left.push(Left { policies: first.policies.clone(), what });
+    }
     let message = format!(
         "[RES-PLACE] spec.affinity.nodeAffinity: {}. To fix: choose nodes there by a node selector or by every required \
          node affinity term, by country, region, zone or name",
@@ -57,24 +63,29 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
                 {"name": "allowed", "expression": allowed},
                 {"name": "terms", "expression": TERMS},
             ],
-            "validations": [{"expression": inside(), "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": inside(&unlisted), "message": message, "reason": "Forbidden"}],
         }),
     );
     let pinned = scope.label.as_ref().zip(scope.exact_pin(world));
     if let Some((value, pin)) = pinned.filter(|_| inputs.mutating) {
         let apart: BTreeSet<String> = scope.apart.union(&inputs.exempt).cloned().collect();
-        let (keys, known) = (first.values.keys().cloned().collect(), known(first));
+        let (keys, known) = (first.keys(), known(first));
         plan.mutate(format!("{PIN}.{}", scope.id), pinning(value, &apart, &pin, &keys, &known));
     }
 }
 
-/// Whether the constraints of a pod name only what is allowed.
-fn inside() -> String {
-    let known = |key: &str, value: &str| format!("{key} in variables.allowed && {value} in variables.allowed[{key}]");
-    let every = |key: &str, values: &str| {
-        format!("{key} in variables.allowed && {values}.all(value, value in variables.allowed[{key}])")
+/// Whether the constraints of a pod name only what is allowed. What is not listed is for the webhook to tell.
+fn inside(unlisted: &BTreeSet<String>) -> String {
+    let told = |key: &str, listed: String| {
+        if unlisted.is_empty() { listed } else { format!("({key} in {} || ({listed}))", cel::set(unlisted)) }
     };
-    let nodes = cel::text(NODES);
+    let known = |key: &str, value: &str| {
+        told(key, format!("{key} in variables.allowed && {value} in variables.allowed[{key}]"))
+    };
+    let every = |key: &str, values: &str| {
+        told(key, format!("{key} in variables.allowed && {values}.all(value, value in variables.allowed[{key}])"))
+    };
+    let nodes = cel::text(NODE_NAMES);
     let selector = format!(
         "(has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, {}))",
         known("key", "object.spec.nodeSelector[key]")

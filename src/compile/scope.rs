@@ -21,6 +21,8 @@ use crate::interpret::world::World;
 
 /// Longest list of nodes or host names that is written into a policy.
 const MOST_NODES: usize = 1000;
+/// Stands for the names of nodes among the keys of labels; no label can be called so.
+pub const NODE_NAMES: &str = "@nodes";
 /// Spans of time that are written ahead: now, and what follows at the next instant of the law and the one after it.
 const SPANS: usize = 3;
 
@@ -68,6 +70,8 @@ pub struct Span {
     pub values: BTreeMap<String, BTreeSet<String>>,
     /// Nodes that are there.
     pub nodes: BTreeSet<String>,
+    /// What is too long to be written down, and so is left to the webhooks: keys of labels, and [`NODE_NAMES`].
+    pub unlisted: BTreeSet<String>,
     /// The policies that say so.
     pub policies: Vec<String>,
     /// What else they say.
@@ -90,21 +94,40 @@ impl Spans {
     pub fn first(&self) -> Option<&Span> {
         self.0.first()
     }
+
+    /// What is too long to be written down at any time.
+    pub fn unlisted(&self) -> BTreeSet<String> {
+        self.0.iter().flat_map(|span| &span.unlisted).cloned().collect()
+    }
 }
 
 impl Span {
+    /// Keys of node labels that say something about places.
+    pub fn keys(&self) -> BTreeSet<String> {
+        self.values.keys().chain(&self.unlisted).cloned().collect()
+    }
+
     fn of(world: &World, allowance: Allowance) -> Self {
         let countries = allowance.enforced.unwrap_or(CountrySet::EMPTY);
         let mut values = world.nodes.values_within(&countries, &world.gazetteer);
-        // A list that is too long is left out: who names a host or node then has to name a country as well.
-        for values in values.values_mut().filter(|values| values.len() > MOST_NODES) {
-            values.clear();
-        }
+        let mut unlisted: BTreeSet<String> =
+            values.iter().filter(|(_, values)| values.len() > MOST_NODES).map(|(key, _)| key.clone()).collect();
+        values.retain(|key, _| !unlisted.contains(key));
         let mut nodes: BTreeSet<String> = world.nodes.nodes_within(&countries).cloned().collect();
         if nodes.len() > MOST_NODES {
+            // A shorter list would refuse who names one of the others.
             nodes.clear();
+            unlisted.insert(NODE_NAMES.to_owned());
         }
-        Self { until: allowance.until, countries, values, nodes, policies: allowance.policies.clone(), allowance }
+        Self {
+            until: allowance.until,
+            countries,
+            values,
+            nodes,
+            unlisted,
+            policies: allowance.policies.clone(),
+            allowance,
+        }
     }
 }
 
@@ -288,7 +311,7 @@ impl Scope {
             id: self.id.clone(),
             value,
             apart: self.apart.union(&inputs.exempt).cloned().collect(),
-            keys: self.process.first().map(|span| span.values.keys().cloned().collect()).unwrap_or_default(),
+            keys: self.process.first().map(Span::keys).unwrap_or_default(),
             known: self.process.first().map(pods::known).unwrap_or_default(),
             pins: exact && has(Kind::MutatingAdmissionPolicy, pods::PIN),
             pods: exact,

@@ -6,6 +6,7 @@
 mod access;
 mod cases;
 mod catalogue;
+mod compiled;
 mod endpoint;
 mod law_properties;
 mod lineage;
