@@ -34,7 +34,7 @@ fn run(arguments: &[&str]) -> Result<()> {
     let name = concat!("localhost/domicile:", env!("CARGO_PKG_VERSION"));
     match arguments {
         ["--root", folder] => {
-            let files = root::operator()?;
+            let files = root::operator(&root::release()?)?;
             oci::write_files(&files, Path::new(folder)).with_context(|| format!("cannot write {folder}"))?;
             println!("{folder}: {} files, {} KiB", files.len(), size(&files) / 1024);
         }
@@ -46,7 +46,7 @@ fn run(arguments: &[&str]) -> Result<()> {
 }
 
 fn write(out: &str, name: &str) -> Result<()> {
-    let files = root::operator()?;
+    let files = root::operator(&root::release()?)?;
     let image = oci::archive(name, root::ENTRYPOINT, &files)?;
     std::fs::write(out, &image.bytes).with_context(|| format!("cannot write {out}"))?;
     println!("{out}: {name}");

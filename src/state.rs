@@ -202,7 +202,7 @@ impl Shared {
     ///
     /// Why it is not ready.
     pub fn ready(&self) -> Result<(), Arc<String>> {
-        if self.stopping.load(Ordering::Acquire) {
+        if self.is_stopping() {
             return Err(Arc::new("stopping".to_owned()));
         }
         self.unready.load_full().map_or(Ok(()), Err)
@@ -220,6 +220,11 @@ impl Shared {
             }
             self.unready.store(now.map(Arc::new));
         }
+    }
+
+    /// Whether this replica goes away.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// From now on it is never ready again.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum_server::Handle;
@@ -59,12 +59,31 @@ pub fn serve(
     Ok(axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(app.into_make_service()))
 }
 
-async fn mutate(State(shared): State<Arc<Shared>>, Path(scope): Path<Scope>, body: Bytes) -> Response {
-    answer(&shared, Phase::Mutate, scope, &body).await
+async fn mutate(
+    State(shared): State<Arc<Shared>>,
+    Path(scope): Path<Scope>,
+    version: Version,
+    body: Bytes,
+) -> Response {
+    last(&shared, version, answer(&shared, Phase::Mutate, scope, &body).await)
 }
 
-async fn validate(State(shared): State<Arc<Shared>>, Path(scope): Path<Scope>, body: Bytes) -> Response {
-    answer(&shared, Phase::Validate, scope, &body).await
+async fn validate(
+    State(shared): State<Arc<Shared>>,
+    Path(scope): Path<Scope>,
+    version: Version,
+    body: Bytes,
+) -> Response {
+    last(&shared, version, answer(&shared, Phase::Validate, scope, &body).await)
+}
+
+/// API servers keep connections, and HTTP/1.1 is what they use for webhooks: one that is told to close does not send the
+/// next review into a connection that ends under it. HTTP/2 has a message of its own for that.
+fn last(shared: &Shared, version: Version, mut response: Response) -> Response {
+    if shared.is_stopping() && version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn answer(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Response {

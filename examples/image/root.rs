@@ -10,20 +10,19 @@ use super::oci::File;
 /// What the image runs.
 pub const ENTRYPOINT: &str = "/domicile";
 
-/// The files, by a release build.
+/// The files around an operator's program.
 ///
 /// # Errors
 ///
-/// If the build fails, or a library is not found.
-pub fn operator() -> Result<Vec<File>> {
-    let binary = release()?;
+/// If the program or a library of it cannot be read.
+pub fn operator(binary: &Path) -> Result<Vec<File>> {
     let mut files = vec![
-        File::program(ENTRYPOINT, read(&binary)?),
+        File::program(ENTRYPOINT, read(binary)?),
         // A name for the user, for those who look.
         File::data("/etc/passwd", b"root:x:0:0:root:/:\ndomicile:x:65532:65532:domicile:/:\n".to_vec()),
         File::data("/etc/group", b"root:x:0:\ndomicile:x:65532:\n".to_vec()),
     ];
-    for library in libraries(&binary)? {
+    for library in libraries(binary)? {
         let content = read(&library)?;
         files.push(File::program(library.to_str().context("a library's path is not UTF-8")?, content));
     }
@@ -34,8 +33,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Builds the operator, and says where it is.
-fn release() -> Result<PathBuf> {
+/// Builds the operator for release, and says where it is.
+///
+/// # Errors
+///
+/// If the build fails.
+pub fn release() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").context("run this by cargo")?;
     let status = Command::new(cargo)
         .args(["build", "--locked", "--release", "--bin", "domicile"])

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::api::v1alpha1::GROUP;
-use crate::catalogue;
+use crate::catalogue::{self, Catalogue};
 use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
 use crate::interpret::access::User;
@@ -159,7 +159,20 @@ impl Inputs {
     ///
     /// When the built-in catalogue cannot be read.
     pub fn new(documents: Vec<Document>, known_at: Option<Timestamp>) -> anyhow::Result<Self> {
-        let index = Index::new(catalogue::load().context("failed to read the built-in catalogue")?);
+        // Most of the catalogue is about groups that most files have nothing of. A group may also stand within a string.
+        let texts: Vec<String> = documents.iter().map(|document| document.value.to_string()).collect();
+        let named = |group: &str| group.is_empty() || texts.iter().any(|text| text.contains(group));
+        let catalogue = catalogue::load_for(named).context("failed to read the built-in catalogue")?;
+        Self::with(catalogue, documents, known_at)
+    }
+
+    /// Makes a world of documents and a catalogue.
+    ///
+    /// # Errors
+    ///
+    /// When a namespace that nobody declares cannot be made up, which a name that is none can cause.
+    pub fn with(catalogue: Catalogue, documents: Vec<Document>, known_at: Option<Timestamp>) -> anyhow::Result<Self> {
+        let index = Index::new(catalogue);
         let mut inputs =
             Self { documents, bad: false, notes: Vec::new(), index, known_at, endings: Vec::new(), law: None };
         let mut declared = BTreeSet::new();

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::Exit;
 use super::inputs::{self, Document, Inputs};
 use crate::api::v1alpha1::{GROUP, ResourceInterpreter};
+use crate::catalogue;
 use crate::interpret::resource;
 use crate::report::Format;
 use crate::report::surface::{self as report, Surface};
@@ -39,7 +41,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     // What else the files hold is nothing to tell about here.
     documents.retain(|document| document.kind() == "ResourceInterpreter" && document.group() == GROUP);
-    let mut inputs = Inputs::new(documents, None)?;
+    let catalogue = catalogue::load().context("failed to read the built-in catalogue")?;
+    let mut inputs = Inputs::with(catalogue, documents, None)?;
     inputs::tell(&inputs.notes);
     let remarks: Vec<String> = inputs.documents.iter().flat_map(remarks).collect();
     inputs::tell(&remarks);

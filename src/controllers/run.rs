@@ -46,8 +46,9 @@ pub struct Options {
     pub label_grace: Duration,
 }
 
-/// Whoever routes requests here needs a moment to notice that it should not; until then they are answered.
-const LINGER: Duration = Duration::from_secs(2);
+/// Whoever routes requests here needs a moment to notice that it should not; until then they are answered, each as the last one
+/// of its connection.
+const LINGER: Duration = Duration::from_secs(5);
 /// After that, reviews in flight have this long to be answered.
 const DRAIN: Duration = Duration::from_secs(10);
 

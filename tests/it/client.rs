@@ -115,10 +115,27 @@ impl Client {
     }
 
     /// As another user, one request to a part of an object.
-    pub fn send_as(&self, method: &str, path: &str, body: &Value, (name, groups): (&str, &[&str])) -> Answer {
-        let groups = groups.iter().map(|group| ("impersonate-group", *group));
-        let headers: Vec<_> = [("impersonate-user", name)].into_iter().chain(groups).collect();
-        self.try_send_with(method, path, "application/json", body, &headers).unwrap()
+    pub fn send_as(&self, method: &str, path: &str, body: &Value, who: (&str, &[&str])) -> Answer {
+        self.send_all(method, path, "application/json", body, Some(who))
+    }
+
+    /// Any request, as the client's own user or as another one.
+    pub fn send_all(
+        &self,
+        method: &str,
+        path: &str,
+        content: &str,
+        body: &Value,
+        by: Option<(&str, &[&str])>,
+    ) -> Answer {
+        let headers: Vec<_> = by
+            .into_iter()
+            .flat_map(|(name, groups)| {
+                let groups = groups.iter().map(|group| ("impersonate-group", *group));
+                [("impersonate-user", name)].into_iter().chain(groups)
+            })
+            .collect();
+        self.try_send_with(method, path, content, body, &headers).unwrap()
     }
 
     /// Asks for a part of the object that `reference` names.

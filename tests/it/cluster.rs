@@ -1,12 +1,14 @@
 //! The operator against a real API server, scheduler and controllers.
 
 mod access;
+mod attempts;
 mod cases;
 mod certificate;
 mod cold;
 mod compiled;
 mod dead;
 mod differential;
+mod drill;
 mod emergency;
 mod interpreted;
 mod law;

@@ -1,5 +1,7 @@
 //! The built-in catalogue: every manifest can be read, and what it says agrees with facts that can be looked up.
 
+use std::collections::BTreeSet;
+
 use domicile::catalogue;
 use domicile::engine::country::{Country, CountrySet};
 use domicile::engine::gazetteer::{Gazetteer, Zone};
@@ -9,6 +11,7 @@ use domicile::engine::place::Places;
 use domicile::interpret::read;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde_json::Value;
 
 fn gazetteer() -> Gazetteer {
     let mut gazetteer = Gazetteer::default();
@@ -40,6 +43,22 @@ fn only(code: &str) -> Places {
 
 fn at(instant: &str) -> Timestamp {
     instant.parse().unwrap()
+}
+
+#[test]
+fn no_group_of_a_file_is_missed_when_only_some_are_wanted() {
+    let interpreters = crate::builtin().interpreters;
+    let groups: BTreeSet<&str> = interpreters.iter().map(|one| one.spec.resource.group.as_str()).collect();
+    for (file, text) in catalogue::files() {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+        let named: BTreeSet<&str> = catalogue::groups(text).collect();
+        for group in documents.iter().filter_map(|document| document.pointer("/spec/resource/group")?.as_str()) {
+            assert!(named.contains(group) && groups.contains(group), "{file}: {group}");
+        }
+    }
+    let some = catalogue::load_for(|group| group == "acid.zalan.do").unwrap();
+    assert!(!some.interpreters.is_empty() && some.interpreters.len() < interpreters.len());
+    assert_eq!(some.jurisdictions.len(), crate::builtin().jurisdictions.len());
 }
 
 #[test]

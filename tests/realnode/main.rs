@@ -5,6 +5,7 @@
 //! cargo test --test realnode                # everything; the node is gone afterwards
 //! cargo test --test realnode -- --keep      # the node stays: . tests/realnode/env.sh
 //! cargo test --test realnode -- --prepare   # programs and images only, then tests/realnode/up.sh and drill.sh
+//! cargo test --test realnode -- --release   # with the operator as it is released, which takes minutes more to build
 //! ```
 //!
 //! Not part of a plain `cargo test`, for it needs root and installs packages. Where it cannot run it says so and passes.
@@ -73,12 +74,7 @@ const PACKAGES: [(&str, &str); 7] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => run(false, false),
-        ["--keep"] => run(true, false),
-        ["--prepare"] => run(true, true),
-        _ => Err(anyhow::anyhow!("usage: cargo test --test realnode [-- --keep|--prepare]")),
-    };
+    let result = Wanted::read(&arguments).and_then(|wanted| run(&wanted));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -88,7 +84,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(keep: bool, prepare_only: bool) -> Result<()> {
+/// What somebody asks for.
+#[derive(Debug, Default)]
+struct Wanted {
+    keep: bool,
+    prepare: bool,
+    release: bool,
+}
+
+impl Wanted {
+    fn read(arguments: &[String]) -> Result<Self> {
+        let mut wanted = Self::default();
+        for argument in arguments {
+            match argument.as_str() {
+                "--keep" => wanted.keep = true,
+                "--prepare" => wanted.prepare = true,
+                "--release" => wanted.release = true,
+                _ => bail!("usage: cargo test --test realnode [-- --keep|--prepare|--release]"),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn run(wanted: &Wanted) -> Result<()> {
     if let Some(reason) = why_not() {
         println!("skipped: the real node ({reason})");
         return Ok(());
@@ -100,14 +119,14 @@ fn run(keep: bool, prepare_only: bool) -> Result<()> {
     say("packages are there");
     programs(&work, &mut |line| say(line))?;
     say("programs are built");
-    images(&work)?;
+    images(&work, wanted.release)?;
     say("images are packed");
-    if prepare_only {
+    if wanted.prepare {
         return Ok(());
     }
     script("down.sh", &["--wipe"])?;
     let drilled = script("up.sh", &[]).and_then(|()| script("drill.sh", &[]));
-    if !keep {
+    if !wanted.keep {
         script("down.sh", &[])?;
     }
     drilled?;
@@ -201,7 +220,7 @@ fn programs(work: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 /// Packs the images that the node is to have.
-fn images(work: &Path) -> Result<()> {
+fn images(work: &Path, release: bool) -> Result<()> {
     let folder = work.join("images");
     std::fs::create_dir_all(&folder)?;
     for (name, program) in [("pause", "pause"), ("coredns", "coredns"), ("probe", "probe")] {
@@ -210,7 +229,8 @@ fn images(work: &Path) -> Result<()> {
         let image = oci::archive(&format!("localhost/{name}:1"), &path, &[oci::File::program(&path, content)])?;
         std::fs::write(folder.join(format!("{name}.tar")), image.bytes)?;
     }
-    let image = oci::archive("localhost/domicile:drill", root::ENTRYPOINT, &root::operator()?)?;
+    let binary = if release { root::release()? } else { PathBuf::from(env!("CARGO_BIN_EXE_domicile")) };
+    let image = oci::archive("localhost/domicile:drill", root::ENTRYPOINT, &root::operator(&binary)?)?;
     println!("the operator's image: {} KiB to fetch, {}", image.fetched / 1024, image.digest);
     std::fs::write(folder.join("domicile.tar"), image.bytes)?;
     Ok(())
