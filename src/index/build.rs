@@ -181,7 +181,8 @@ impl Index {
         Arc::new(scope)
     }
 
-    /// The pods of these namespaces that may hold data. Where none can, nothing is kept, and nothing is published anew.
+    /// The pods of these namespaces, where any of them may hold data: then we are asked about all. Where none can, nothing is
+    /// kept, and nothing is published anew.
     fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) {
         for namespace in namespaces {
             let is_protected = world
@@ -189,11 +190,10 @@ impl Index {
                 .get(&namespace)
                 .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
                 || self.foreign_clones.iter().any(|(space, _)| *space == namespace);
-            let held: HeldPods = self
-                .pods_in(&namespace)
-                .filter(|(_, state)| is_protected || state.pod.labels.contains_key(ORIGIN_LABEL))
-                .map(|((_, name), state)| (name.clone(), state.pod.clone()))
-                .collect();
+            let says_so = || self.pods_in(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
+            let may_hold = is_protected || says_so();
+            let pods = self.pods_in(&namespace).filter(|_| may_hold);
+            let held: HeldPods = pods.map(|((_, name), state)| (name.clone(), state.pod.clone())).collect();
             if !held.is_empty() {
                 Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held));
             } else if world.pods.contains_key(&namespace) {

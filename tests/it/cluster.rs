@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+mod bypass;
 mod cases;
 mod certificate;
 mod cold;

@@ -18,4 +18,6 @@ mod load;
 mod operator;
 mod plane;
 mod poll;
+#[path = "../law/properties/scheduler.rs"]
+mod scheduler;
 mod webhook;

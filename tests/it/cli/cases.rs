@@ -11,7 +11,7 @@ use crate::cases::{self, Case, Layer};
 
 /// Updates and connections cannot be said in files: there is no object before, and nobody who asks. Count them anew when the
 /// table has more.
-const UNSAID: usize = 51;
+const UNSAID: usize = 52;
 
 #[test]
 fn every_case_comes_out_of_the_command_line_as_written() {

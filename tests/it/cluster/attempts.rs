@@ -31,10 +31,12 @@ pub const POLICIES: [Line; 10] = [
 ];
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
-const NAMESPACE: &str = "drill";
-const ELSEWHERE: &str = "drill-elsewhere";
+/// Where Hungarian data is.
+pub const NAMESPACE: &str = "drill";
+/// Where no data is but what objects say of themselves.
+pub const ELSEWHERE: &str = "drill-elsewhere";
 /// Somebody who may do everything but declassify and govern.
-const SOMEBODY: (&str, &[&str]) = ("somebody", &["system:authenticated"]);
+pub const SOMEBODY: (&str, &[&str]) = ("somebody", &["system:authenticated"]);
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -101,9 +103,12 @@ pub fn world(plane: &Plane) -> Operator {
         machine("drill-fra", "eu-central-1a", "eu-central-1").label("kubernetes.io/hostname", "drill-fra"),
         machine("drill-iad", "us-east-1a", "us-east-1").label("kubernetes.io/hostname", "drill-iad"),
     ];
-    plane.control.add_nodes(&nodes).unwrap();
+    // Another test may have made all of it.
+    if admin.get(&reference("v1", "Node", "", "drill-fra")).is_none() {
+        plane.control.add_nodes(&nodes).unwrap();
+    }
     for (name, region) in [("drill-de", "eu-central-1"), ("drill-us", "us-east-1")] {
-        admin.create(&class(name, region)).ok();
+        ensure(admin, &class(name, region));
     }
     let volume = json!({
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "drill-us"},
@@ -113,7 +118,7 @@ pub fn world(plane: &Plane) -> Operator {
             "nodeAffinity": {"required": {"nodeSelectorTerms": [wanted(REGION, &["us-east-1"])]}},
         },
     });
-    admin.create(&volume).ok();
+    ensure(admin, &volume);
     let policy = json!({
         "apiVersion": OURS, "kind": "ResidencyPolicy", "metadata": {"name": "drill"},
         "spec": {
@@ -121,17 +126,19 @@ pub fn world(plane: &Plane) -> Operator {
             "access": [{"groups": ["drill-support"], "from": ["HU"]}],
         },
     });
-    admin.create(&policy).ok();
+    ensure(admin, &policy);
     permit(admin);
     let operator = Operator::started(&plane.operator);
-    plane.namespace(NAMESPACE, &json!({"domicile.dev/origin": "HU"}));
-    plane.namespace(ELSEWHERE, &json!({}));
+    for (name, labels) in [(NAMESPACE, json!({"domicile.dev/origin": "HU"})), (ELSEWHERE, json!({}))] {
+        ensure(admin, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}));
+        plane.accounts(name);
+    }
     plane.labelled("drill-fra", Some("DE"));
     plane.labelled("drill-iad", Some("US"));
     super::compiled::compiled(plane, "HU");
     let by_hand = json!({"schedulerName": "nobody"});
-    admin.create(&pod(NAMESPACE, "held", &json!({}), by_hand.clone())).ok();
-    admin.create(&pod(ELSEWHERE, "held", &json!({"domicile.dev/origin": "HU"}), by_hand)).ok();
+    ensure(admin, &pod(NAMESPACE, "held", &json!({}), by_hand.clone()));
+    ensure(admin, &pod(ELSEWHERE, "held", &json!({"domicile.dev/origin": "HU"}), by_hand));
     until("the guards are in force", PATIENCE, || {
         let answer = relabelled("").dry().send(admin);
         yes(answer.code == 403 && answer.message().contains("domicile-guard-namespaces"), answer.body)
@@ -139,26 +146,31 @@ pub fn world(plane: &Plane) -> Operator {
     operator
 }
 
+fn ensure(admin: &Client, manifest: &Value) {
+    let answer = admin.create(manifest);
+    assert!(answer.code < 300 || answer.code == 409, "{manifest}: {}", answer.body);
+}
+
 /// Lets somebody do everything that the guards are to keep from them, and nothing more.
 fn permit(admin: &Client) {
     let rules = json!([
-        {"apiGroups": [""], "resources": ["*"], "verbs": ["get", "create", "update", "patch", "delete"]},
+        {"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["get", "create", "update", "patch", "delete"]},
         {"apiGroups": ["domicile.dev", "admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["get", "create", "update", "patch", "delete"]},
     ]);
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "drill"}, "rules": rules,
     });
-    admin.create(&role).ok();
+    ensure(admin, &role);
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "drill"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "drill"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": SOMEBODY.0}],
     });
-    admin.create(&binding).ok();
+    ensure(admin, &binding);
 }
 
 /// Constraints that lead abroad, or may.
-fn abroad() -> impl Strategy<Value = Value> {
+pub fn abroad() -> impl Strategy<Value = Value> {
     let terms = |terms: Value| json!({"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": terms}}}});
     let place = prop::sample::select(vec![
         (COUNTRY, "US"),
@@ -191,8 +203,19 @@ fn abroad() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// Constraints that lead home.
+pub fn home() -> impl Strategy<Value = Value> {
+    let place = prop::sample::select(vec![(COUNTRY, "DE"), (REGION, "eu-central-1"), (ZONE, "eu-central-1a")]);
+    (place, any::<bool>()).prop_map(|((key, value), selects)| {
+        if selects {
+            return json!({"nodeSelector": {key: value}});
+        }
+        json!({"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [wanted(key, &[value])]}}}})
+    })
+}
+
 /// What changes nothing about where a pod runs.
-fn noise() -> impl Strategy<Value = Value> {
+pub fn noise() -> impl Strategy<Value = Value> {
     prop_oneof![
         3 => Just(json!({})),
         1 => Just(json!({"spec": {"hostNetwork": true}})),
