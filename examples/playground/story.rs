@@ -119,7 +119,9 @@ impl Story {
         anyhow::ensure!(crds.status.success(), "domicile crds: {}", String::from_utf8_lossy(&crds.stderr));
         let crds = String::from_utf8(crds.stdout)?;
         self.terminal.output(&self.cluster.plane().apply(&crds)?);
-        self.cluster.must("wait --for=condition=Established --timeout=30s crd --all")?;
+        // kubectl fails for one that has no conditions at all yet.
+        let wait = "wait --for=condition=Established --timeout=30s crd --all";
+        anyhow::ensure!(eventually(|| Ok(self.cluster.must(wait).is_ok()))?, "the definitions are not established");
         self.terminal.command(&self.operator.command_line());
         self.start_operator()?;
 

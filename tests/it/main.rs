@@ -12,6 +12,7 @@ mod cli;
 mod client;
 mod cluster;
 mod front;
+mod fuzz;
 #[path = "../controlplane/harness.rs"]
 mod harness;
 mod load;

@@ -106,9 +106,11 @@ pub fn define(control: &ControlPlane) {
         definitions.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
     }
     control.apply(&definitions).unwrap();
-    let established =
-        control.kubectl_output(&["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"]);
-    established.unwrap().success().unwrap();
+    // kubectl fails for one that has no conditions at all yet.
+    until("every kind is served", PATIENCE, || {
+        let wait = ["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"];
+        control.kubectl_output(&wait).and_then(|output| output.success()).map_err(|error| error.to_string())
+    });
 }
 
 /// Installs the operator's account with what it may do.

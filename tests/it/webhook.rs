@@ -33,7 +33,7 @@ const WORLD: &str = "
 ";
 
 /// The state of an operator that knows this world, and what it tells.
-fn operator(world: &str) -> (Arc<Shared>, mpsc::Receiver<Message>) {
+pub fn operator(world: &str) -> (Arc<Shared>, mpsc::Receiver<Message>) {
     let mut index = Index::new(catalogue::load().unwrap());
     for manifest in documents(world) {
         index.apply(Object::from_manifest(manifest).unwrap().unwrap());
@@ -43,7 +43,7 @@ fn operator(world: &str) -> (Arc<Shared>, mpsc::Receiver<Message>) {
     (shared, drafts)
 }
 
-async fn send(shared: &Arc<Shared>, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
+pub async fn send(shared: &Arc<Shared>, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
     let request = Request::post(path).body(body.into()).unwrap();
     let answer = webhook::app(shared.clone()).oneshot(request).await.unwrap();
     let status = answer.status();

@@ -58,9 +58,10 @@ fn stream(objects: &[Value]) -> String {
 
 fn install(plane: &Plane, definitions: &[Value]) {
     plane.control.apply(&stream(definitions)).unwrap();
-    // Until the API server serves the other schema.
     let wait = ["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"];
-    plane.control.kubectl_output(&wait).unwrap().success().unwrap();
+    until("the API server serves it", PATIENCE, || {
+        plane.control.kubectl_output(&wait).and_then(|output| output.success()).map_err(|error| error.to_string())
+    });
 }
 
 #[test]

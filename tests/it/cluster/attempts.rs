@@ -110,6 +110,9 @@ pub fn world(plane: &Plane) -> Operator {
     for (name, region) in [("drill-de", "eu-central-1"), ("drill-us", "us-east-1")] {
         ensure(admin, &class(name, region));
     }
+    let mut anywhere = class("drill-any", "");
+    anywhere.as_object_mut().unwrap().remove("allowedTopologies");
+    ensure(admin, &anywhere);
     let volume = json!({
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "drill-us"},
         "spec": {
