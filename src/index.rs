@@ -28,6 +28,7 @@ use crate::api::v1alpha1::{
 use crate::catalogue::Catalogue;
 use crate::compile;
 use crate::engine::country::CountrySet;
+use crate::engine::gazetteer::Hints;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
@@ -236,6 +237,7 @@ pub struct Index {
     /// Namespaces with pods that have changed.
     stale_pods: BTreeSet<String>,
     stale_lineage: StaleLineage,
+    hints: Option<Hints>,
     world: Arc<World>,
 }
 
@@ -281,8 +283,15 @@ impl Index {
             stale_namespaces: BTreeSet::new(),
             stale_pods: BTreeSet::new(),
             stale_lineage: StaleLineage::default(),
+            hints: None,
             world: Arc::default(),
         }
+    }
+
+    /// Lets reasons name what a database believes about addresses. No verdict changes.
+    pub fn hint(&mut self, hints: Hints) {
+        self.hints = Some(hints);
+        self.stale.places = true;
     }
 
     /// Notes an object as it is now. Whether that changes anything that anybody looks at: nodes, for one, are written

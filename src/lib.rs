@@ -22,6 +22,8 @@ pub mod compile;
 #[cfg(feature = "operator")]
 pub mod controllers;
 #[cfg(feature = "operator")]
+pub mod geo;
+#[cfg(feature = "operator")]
 pub mod index;
 #[cfg(feature = "operator")]
 pub mod interpret;

@@ -1,9 +1,11 @@
 //! `domicile check`
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
 use super::Exit;
 use super::inputs::{self, Files, Inputs, When};
+use crate::geo;
 use crate::report::{self, Format, Row};
 
 #[derive(Debug, clap::Args)]
@@ -12,13 +14,17 @@ pub struct Arguments {
     files: Files,
     #[command(flatten)]
     when: When,
+    /// A database of addresses in the MaxMind format. What it believes is told with addresses that nobody declares, and is no
+    /// proof
+    #[arg(long, value_name = "FILE")]
+    geo_database: Option<PathBuf>,
     /// Form of the output
     #[arg(short = 'o', long, value_enum, default_value = "table")]
     output: Format,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let Arguments { files, when, output } = arguments;
+    let Arguments { files, when, geo_database, output } = arguments;
     let documents = match inputs::load(&files.filenames, &files.namespace) {
         Ok(documents) => documents,
         Err(error) => {
@@ -29,6 +35,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let now = when.now();
     let mut inputs = Inputs::new(documents, when.known_at)?;
     inputs::tell(&inputs.notes);
+    if let Some(file) = geo_database {
+        match geo::open(file) {
+            Ok(hints) => inputs.hint(hints),
+            Err(error) => {
+                eprintln!("domicile: {error:#}");
+                return Ok(Exit::BadInput);
+            }
+        }
+    }
     inputs.world(now);
     let mut bad = inputs.bad;
     let mut rows = Vec::new();

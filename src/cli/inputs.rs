@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::api::v1alpha1::GROUP;
 use crate::catalogue::{self, Catalogue};
+use crate::engine::gazetteer::Hints;
 use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
 use crate::interpret::access::User;
@@ -219,6 +220,11 @@ impl Inputs {
             ));
         }
         Ok(inputs)
+    }
+
+    /// Lets reasons name what a database believes about addresses.
+    pub fn hint(&mut self, hints: Hints) {
+        self.index.hint(hints);
     }
 
     /// Lets mechanisms end at other times than the law says.

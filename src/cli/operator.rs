@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Exit;
@@ -52,6 +53,10 @@ pub struct Arguments {
     /// Guard the labels, kinds and configurations that decide what is protected by generated policies
     #[arg(long, env = "DOMICILE_GUARDS", action = clap::ArgAction::Set, default_value_t = true)]
     guards: bool,
+    /// A database of addresses in the MaxMind format, read at the start. What it believes is told with addresses that nobody
+    /// declares, and is no proof
+    #[arg(long, env = "DOMICILE_GEO_DATABASE", value_name = "FILE")]
+    geo_database: Option<PathBuf>,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -75,6 +80,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         authority_lifetime_seconds,
         label_grace_seconds,
         guards,
+        geo_database,
         log_format,
         log,
     } = arguments;
@@ -83,6 +89,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     telemetry::init(log_format, &log);
+    let hints = geo_database.map(|file| crate::geo::open(&file)).transpose()?;
     let address = match webhook_url {
         Some(url) => Address::Url(url.trim_end_matches('/').to_owned()),
         None => Address::Service { namespace: namespace.clone(), name: webhook_service },
@@ -93,6 +100,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         health_listen,
         namespace,
         guards,
+        hints,
         identity: identity.unwrap_or_else(made_up),
         owner,
         certificate_secret,

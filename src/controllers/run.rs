@@ -15,6 +15,7 @@ use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
 use super::{emergency, events, live, network, nodes, policies, status, watch};
+use crate::engine::gazetteer::Hints;
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -32,6 +33,8 @@ pub struct Options {
     pub namespace: String,
     /// Whether generated policies guard labels, kinds and configurations.
     pub guards: bool,
+    /// What a database believes about addresses.
+    pub hints: Option<Hints>,
     /// What no other replica is called.
     pub identity: String,
     /// Who owns what it writes.
@@ -64,6 +67,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         health_listen,
         namespace,
         guards,
+        hints,
         identity,
         owner,
         certificate_secret,
@@ -76,7 +80,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
     let client = Client::try_from(config).context("failed to set up the client")?;
     let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
-    let (shared, messages) = Shared::new(Index::new(catalogue), Clock::wall());
+    let mut index = Index::new(catalogue);
+    if let Some(hints) = hints {
+        index.hint(hints);
+    }
+    let (shared, messages) = Shared::new(index, Clock::wall());
 
     let serving = Arc::new(tls::Serving::default());
     let owner = Owner::new(owner);

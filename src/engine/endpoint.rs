@@ -558,7 +558,10 @@ impl Found<'_> {
                     IpAddr::V6(six) => six.is_unique_local() || six.is_unicast_link_local(),
                 };
                 let sort = if private { "the private address" } else { "the address" };
-                Endpoint::Unknown(format!("no Location has {sort} {address}"))
+                let hint = self.gazetteer.hints.as_ref().filter(|_| !private).and_then(|hints| hints.country(address));
+                // Told to whoever looks into it; the place stays as unknown as without.
+                let hint = hint.map(|country| format!(", which a database believes in {country} without proof"));
+                Endpoint::Unknown(format!("no Location has {sort} {address}{}", hint.unwrap_or_default()))
             },
             |places| Endpoint::own(places, &address.to_string()),
         );

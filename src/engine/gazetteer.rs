@@ -3,6 +3,7 @@
 //! Built from `Location` and `Provider` objects. A region id means nothing without its provider: the same id is one
 //! country at one provider and another country at another, so every look-up takes the providers that it may be of.
 
+mod hint;
 pub mod host;
 mod look_up;
 mod range;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use regex_lite::Regex;
 
+pub use hint::Hints;
 use host::{HostPattern, HostTemplate, Hosts};
 pub use look_up::origin;
 pub(super) use look_up::shown;
@@ -40,6 +42,8 @@ pub struct Gazetteer {
     /// API servers of clusters, as scheme, host and port.
     servers: BTreeMap<String, Places>,
     objects: BTreeMap<ObjectName, Places>,
+    /// What is told about addresses that nobody declares.
+    pub hints: Option<Hints>,
 }
 
 /// An object by group, kind, namespace and name.

@@ -109,6 +109,7 @@ impl Index {
     /// author meant to say something else.
     fn gazetteer(&self) -> Gazetteer {
         let mut gazetteer = Gazetteer::default();
+        gazetteer.hints.clone_from(&self.hints);
         let builtin = self.builtin.providers.iter().filter(|one| !self.providers.contains_key(&one.name_any()));
         for provider in builtin.chain(self.providers.values()) {
             if let Ok(read) = read::provider(&provider.spec) {

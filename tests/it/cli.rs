@@ -4,6 +4,7 @@ mod access;
 mod adversarial;
 mod answer;
 mod cases;
+mod geo;
 mod lineage;
 mod render;
 mod surface;
