@@ -13,6 +13,7 @@ pub mod network;
 pub mod nodes;
 pub mod owner;
 pub mod policies;
+pub mod reports;
 pub mod run;
 pub mod status;
 pub mod types;

@@ -7,6 +7,7 @@
 //! The index keeps the few facts that matter of each object, never the object. What a change touches is marked stale and
 //! rebuilt by `refresh`, so that many changes cost one rebuild.
 
+mod audit;
 mod build;
 mod lineage;
 mod manifest;
@@ -43,9 +44,10 @@ use crate::interpret::world::{HeldPod, World};
 use lineage::{Ends, Owner, StaleLineage};
 use touching::{Maker, Toucher, Touching};
 
+pub use audit::{Audit, Found, Judged, Subject};
 pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
-pub use observe::{FlowReport, Observed, PolicyReport, StoreReport};
+pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
 pub use origins::{Anonymity, StoreOrigins};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.
@@ -122,6 +124,7 @@ struct PodState {
     pod: Arc<HeldPod>,
     maker: Maker,
     ended: bool,
+    uid: Box<str>,
 }
 
 /// A node with its evidence.
@@ -401,7 +404,8 @@ impl Index {
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
         let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec });
-        let state = PodState { pod, maker, ended };
+        let uid = metadata.uid.unwrap_or_default().into_boxed_str();
+        let state = PodState { pod, maker, ended, uid };
         let changed = self.pods.get(&name) != Some(&state);
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
@@ -537,6 +541,7 @@ impl Index {
     fn apply_claim(&mut self, claim: Claim) -> bool {
         let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
         let state = ClaimState {
+            uid: claim.metadata.uid.unwrap_or_default().into_boxed_str(),
             labels: claim.metadata.labels.unwrap_or_default(),
             sources: source::of(&claim.spec),
             class: claim.spec.storage_class_name,

@@ -12,8 +12,10 @@ use crate::compile::{Group, Left};
 use crate::controllers::emergency::Record;
 use crate::controllers::events::{Admission, Draft, Message};
 use crate::controllers::live::Live;
+use crate::controllers::reports::ReportApi;
+use crate::controllers::reports::refused::Refusals;
 use crate::controllers::types::Served;
-use crate::index::{Index, Object};
+use crate::index::{Audit, Index, Object};
 use crate::interpret::world::World;
 use crate::telemetry::Metrics;
 
@@ -36,6 +38,9 @@ pub struct Shared {
     live: ArcSwapOption<Live>,
     trusted: ArcSwap<String>,
     emergency: ArcSwap<Emergency>,
+    report_apis: ArcSwapOption<BTreeSet<ReportApi>>,
+    refusals: Refusals,
+    audit: watch::Sender<Option<Arc<Audit>>>,
     clock: Clock,
     /// Counters.
     pub metrics: Metrics,
@@ -105,6 +110,9 @@ impl Shared {
             live: ArcSwapOption::default(),
             trusted: ArcSwap::default(),
             emergency: ArcSwap::default(),
+            report_apis: ArcSwapOption::default(),
+            refusals: Refusals::default(),
+            audit: watch::Sender::default(),
             clock,
             metrics: Metrics::default(),
         };
@@ -194,6 +202,46 @@ impl Shared {
             self.served.store(Arc::new(served));
             self.generation.send_modify(|generation| *generation += 1);
         }
+    }
+
+    /// The report APIs that the cluster serves; nothing as long as nobody has told.
+    pub fn report_apis(&self) -> Option<Arc<BTreeSet<ReportApi>>> {
+        self.report_apis.load_full()
+    }
+
+    /// Notes them.
+    pub fn set_report_apis(&self, served: BTreeSet<ReportApi>) {
+        if self.report_apis().as_deref() != Some(&served) {
+            self.report_apis.store(Some(Arc::new(served)));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+    }
+
+    /// Refused requests that are not written down yet.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// What the audit of this replica found, while it leads.
+    pub fn audits(&self) -> watch::Receiver<Option<Arc<Audit>>> {
+        self.audit.subscribe()
+    }
+
+    /// Notes it, if it is news.
+    pub fn set_audit(&self, audit: Audit) {
+        self.audit.send_if_modified(|known| {
+            let news = known.as_deref() != Some(&audit);
+            if news {
+                *known = Some(Arc::new(audit));
+            }
+            news
+        });
+    }
+
+    /// Forgets it: whoever leads next looks anew.
+    pub fn forget_audit(&self) {
+        self.audit.send_replace(None);
+        self.metrics.forget_audit();
     }
 
     /// Whether this replica answers requests and the API server trusts its answers.

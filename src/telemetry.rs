@@ -1,15 +1,30 @@
 //! Logs and metrics. Never the content of an object: names, kinds, rules and verdicts only.
+//!
+//! No label grows with the cluster: what labels name are rules, policies, controllers and kinds, never objects or namespaces.
+//! Histograms are classic ones: the library writes native ones in Prometheus' protobuf form only, which this endpoint does not
+//! speak.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::ResourceExt;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
+
+use crate::engine::policy::Mode;
+use crate::index::{Audit, Observed, PolicyReport};
 
 /// Labels of the admission counters. Every value is one of a fixed few.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -20,6 +35,47 @@ pub struct AdmissionLabels {
     pub kind: &'static str,
     /// `Allow`, `Rewrite`, `Refuse` or `Error`.
     pub verdict: &'static str,
+}
+
+/// Labels of what the audit found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub struct FindingLabels {
+    /// The policy that is broken; empty where no policy is concerned.
+    pub policy: String,
+    /// Stable id of the rule.
+    pub rule: &'static str,
+}
+
+/// Labels of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub struct PolicyLabels {
+    /// Its name.
+    pub policy: String,
+    /// `Enforce`, `Warn` or `Audit`.
+    pub mode: &'static str,
+}
+
+/// Labels of a controller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ControllerLabels {
+    /// Its name, as that of its source file.
+    pub controller: &'static str,
+}
+
+/// Labels of what became of a controller's turn.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReconcileLabels {
+    /// Its name.
+    pub controller: &'static str,
+    /// `done` or `failed`.
+    pub result: &'static str,
+}
+
+/// Labels of writes of reports.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReportLabels {
+    /// `write` or `delete` for a report on an object, `refused` for one on refused requests.
+    pub operation: &'static str,
 }
 
 /// What the operator counts.
@@ -39,6 +95,28 @@ pub struct Metrics {
     pub enforcement_off: Gauge,
     /// When the certificate in use ends, in seconds of Unix time.
     pub certificate_expiry: Gauge,
+    /// What somebody else has changed of what protects personal data, and is put back.
+    pub tampered: Counter,
+    /// Findings on what exists. Told by whoever leads, like the four that follow.
+    pub findings: Family<FindingLabels, Gauge>,
+    /// Policies and what they do about a breach.
+    pub policies: Family<PolicyLabels, Gauge>,
+    /// Objects that hold, move or work on personal data.
+    pub in_scope: Gauge,
+    /// Of these, how many are wrong in nothing but in a place that cannot be proven.
+    pub unproven: Gauge,
+    /// How long the last pass over everything that exists took.
+    pub audit_seconds: Gauge<f64, AtomicU64>,
+    /// Turns of controllers.
+    pub reconciles: Family<ReconcileLabels, Counter>,
+    /// How long they took.
+    pub reconcile_seconds: Family<ControllerLabels, Histogram>,
+    /// Writes of reports.
+    pub report_writes: Family<ReportLabels, Counter>,
+    /// Reports that wait for their turn.
+    pub reports_waiting: Gauge,
+    /// Which findings and policies are told now.
+    told: Arc<Mutex<(BTreeSet<FindingLabels>, BTreeSet<PolicyLabels>)>>,
 }
 
 impl Default for Metrics {
@@ -52,9 +130,23 @@ impl Default for Metrics {
             leading: Gauge::default(),
             enforcement_off: Gauge::default(),
             certificate_expiry: Gauge::default(),
+            tampered: Counter::default(),
+            findings: Family::default(),
+            policies: Family::default(),
+            in_scope: Gauge::default(),
+            unproven: Gauge::default(),
+            audit_seconds: Gauge::default(),
+            reconciles: Family::default(),
+            reconcile_seconds: Family::new_with_constructor(|| Histogram::new(TURNS)),
+            report_writes: Family::default(),
+            reports_waiting: Gauge::default(),
+            told: Arc::default(),
         }
     }
 }
+
+/// Buckets for turns of controllers, in seconds.
+const TURNS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 impl Metrics {
     /// The metrics under their names.
@@ -67,6 +159,17 @@ impl Metrics {
             leading,
             enforcement_off,
             certificate_expiry,
+            tampered,
+            findings,
+            policies,
+            in_scope,
+            unproven,
+            audit_seconds,
+            reconciles,
+            reconcile_seconds,
+            report_writes,
+            reports_waiting,
+            told: _,
         } = self.clone();
         let mut registry = Registry::with_prefix("domicile");
         registry.register("admission_requests", "Admission reviews answered", admissions);
@@ -76,8 +179,84 @@ impl Metrics {
         registry.register("leading", "Whether this replica writes", leading);
         registry.register("enforcement_off", "Whether enforcement is switched off", enforcement_off);
         registry.register("certificate_expiry_timestamp_seconds", "End of the certificate in use", certificate_expiry);
+        registry.register("tampering", "Changes by somebody else to what protects personal data", tampered);
+        registry.register("violations", "Findings on what exists, by policy and rule", findings);
+        registry.register("policy_info", "Policies of the cluster and their modes", policies);
+        registry.register("objects_in_scope", "Objects that hold, move or work on personal data", in_scope);
+        registry.register("unproven_objects", "Objects wrong in nothing but a place that is not proven", unproven);
+        registry.register("audit_last_pass_seconds", "Time that the last pass over everything took", audit_seconds);
+        registry.register("reconcile", "Turns of controllers", reconciles);
+        registry.register("reconcile_duration_seconds", "Time that turns of controllers took", reconcile_seconds);
+        registry.register("report_writes", "Writes of reports", report_writes);
+        registry.register("reports_waiting", "Reports that wait for their turn to be written", reports_waiting);
         registry
     }
+
+    /// Counts a turn of a controller.
+    pub fn reconciled(&self, controller: &'static str, started: Instant, done: bool) {
+        let result = if done { "done" } else { "failed" };
+        self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
+        let seconds = started.elapsed().as_secs_f64();
+        self.reconcile_seconds.get_or_create(&ControllerLabels { controller }).observe(seconds);
+    }
+
+    /// Counts a write of a report.
+    pub fn report_written(&self, operation: &'static str) {
+        self.report_writes.get_or_create(&ReportLabels { operation }).inc();
+    }
+
+    /// Tells what the audit found.
+    pub fn audited(&self, observed: &Observed, took: Duration) {
+        let Audit { objects: _, in_scope, unproven, findings } = &observed.audit;
+        self.audit_seconds.set(took.as_secs_f64());
+        self.in_scope.set(gauge(*in_scope));
+        self.unproven.set(gauge(*unproven));
+        let found = |((policy, rule), number): (&(Option<String>, &'static str), &usize)| {
+            (FindingLabels { policy: policy.clone().unwrap_or_default(), rule }, gauge(*number))
+        };
+        let policy = |policy: &PolicyReport| {
+            let mode = match policy.object.spec.mode {
+                Mode::Enforce => "Enforce",
+                Mode::Warn => "Warn",
+                Mode::Audit => "Audit",
+            };
+            (PolicyLabels { policy: policy.object.name_any(), mode }, 1)
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known_findings, known_policies) = &mut *told;
+        replace(&self.findings, known_findings, findings.iter().map(found).collect());
+        replace(&self.policies, known_policies, observed.policies.iter().map(policy).collect());
+    }
+
+    /// Tells no more of it: somebody else leads.
+    pub fn forget_audit(&self) {
+        self.audit_seconds.set(0.0);
+        for gauge in [&self.in_scope, &self.unproven, &self.reports_waiting] {
+            gauge.set(0);
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known_findings, known_policies) = &mut *told;
+        replace(&self.findings, known_findings, BTreeMap::new());
+        replace(&self.policies, known_policies, BTreeMap::new());
+    }
+}
+
+/// Makes a family say this and nothing else. What stays is never away in between, as it would look like news.
+fn replace<L>(family: &Family<L, Gauge>, known: &mut BTreeSet<L>, now: BTreeMap<L, i64>)
+where
+    L: Clone + Eq + Hash + Ord,
+{
+    for (labels, value) in &now {
+        family.get_or_create(labels).set(*value);
+    }
+    for gone in known.iter().filter(|labels| !now.contains_key(labels)) {
+        family.remove(gone);
+    }
+    *known = now.into_keys().collect();
+}
+
+fn gauge(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// How logs look.

@@ -9,6 +9,7 @@ use super::Exit;
 use crate::controllers::certificate::{Mode, Schedule};
 use crate::controllers::configuration::Address;
 use crate::controllers::owner::Name;
+use crate::controllers::reports::{ReportChoice, Settings};
 use crate::controllers::run::{self, Options};
 use crate::telemetry::{self, LogFormat};
 
@@ -57,6 +58,15 @@ pub struct Arguments {
     /// declares, and is no proof
     #[arg(long, env = "DOMICILE_GEO_DATABASE", value_name = "FILE")]
     geo_database: Option<PathBuf>,
+    /// Where reports go on what exists and on what was refused. With auto the choice follows what the cluster serves
+    #[arg(long, env = "DOMICILE_REPORT_API", value_enum, default_value = "auto")]
+    report_api: ReportChoice,
+    /// How many reports are written a second at most
+    #[arg(
+        long, env = "DOMICILE_REPORT_WRITES_PER_SECOND", default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    report_writes_per_second: u32,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -81,6 +91,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         label_grace_seconds,
         guards,
         geo_database,
+        report_api,
+        report_writes_per_second,
         log_format,
         log,
     } = arguments;
@@ -110,6 +122,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             certificate: Duration::from_secs(certificate_lifetime_seconds),
         },
         label_grace: Duration::from_secs(label_grace_seconds),
+        reports: Settings { api: report_api, writes_per_second: report_writes_per_second },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
     runtime.block_on(run::run(options))?;

@@ -644,7 +644,10 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
                 _ => false,
             };
             if !stands || repair <= tokio::time::Instant::now() {
-                match write(&client, &mut inputs, &owner).await {
+                let started = tokio::time::Instant::now();
+                let turn = write(&client, &mut inputs, &owner).await;
+                shared.metrics.reconciled("configuration", started, turn.is_ok());
+                match turn {
                     Ok(generations) => {
                         written = Some((inputs.clone(), generations));
                         repair = tokio::time::Instant::now() + REPAIR;
@@ -670,6 +673,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
 /// Tells that somebody else changed what protects personal data.
 fn tell(shared: &Shared) {
     tracing::warn!("the webhook configurations were changed by somebody else");
+    shared.metrics.tampered.inc();
     let regarding = ObjectReference {
         api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
         kind: Some("ValidatingWebhookConfiguration".to_owned()),

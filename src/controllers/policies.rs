@@ -181,7 +181,10 @@ async fn started(
             () = clock::reach(keeper.next) => due = Instant::now(),
             () = tokio::time::sleep_until(due) => {
                 published.mark_unchanged();
-                due = keeper.turn().await?;
+                let started = Instant::now();
+                let turn = keeper.turn().await;
+                shared.metrics.reconciled("policies", started, turn.is_ok());
+                due = turn?;
             }
         }
         if look_again <= Instant::now() && served(client).await? != keeper.kinds {
@@ -372,6 +375,7 @@ fn tell(shared: &Shared, repaired: &[Key]) {
     for (kind, name) in repaired {
         let note = format!("{} {name} was changed or removed by somebody else, and is put back", kind.name());
         tracing::warn!(kind = kind.name(), name, "a generated policy was changed by somebody else");
+        shared.metrics.tampered.inc();
         let regarding = ObjectReference {
             api_version: Some(API_VERSION.to_owned()),
             kind: Some(kind.name().to_owned()),

@@ -14,7 +14,7 @@ use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
-use super::{emergency, events, live, network, nodes, policies, status, watch};
+use super::{emergency, events, live, network, nodes, policies, reports, status, watch};
 use crate::engine::gazetteer::Hints;
 use crate::index::Index;
 use crate::state::{Clock, Shared};
@@ -47,6 +47,8 @@ pub struct Options {
     pub certificate_schedule: Schedule,
     /// How long evidence for a node's country must be gone or disputed before its label is taken away.
     pub label_grace: Duration,
+    /// How reports are written.
+    pub reports: reports::Settings,
 }
 
 /// Whoever routes requests here needs a moment to notice that it should not; until then they are answered, each as the last one
@@ -74,6 +76,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         certificate_mode,
         certificate_schedule,
         label_grace,
+        reports: report_settings,
     } = options;
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -97,6 +100,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let certificates = Certificates::new(client.clone(), settings, serving.clone());
     let inputs = Inputs::new(address, namespace.clone(), guards);
+    let budget = reports::Budget::new(report_settings.writes_per_second);
     let election = Election::new(client.clone(), namespace.clone(), identity, owner.clone());
 
     let handle = Handle::new();
@@ -118,6 +122,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             live::run(client.clone(), shared.clone()),
             emergency::follow(client.clone(), &shared, &namespace),
             certificates.follow(&shared),
+            reports::refused::run(client.clone(), &shared, report_settings, &budget, &owner),
         )
     };
     // What writes, on the one replica that holds the lease; dropped at once when it no longer does.
@@ -128,6 +133,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             network::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             nodes::run(client.clone(), shared.clone(), label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
+            reports::run(client.clone(), shared.clone(), report_settings, &budget),
             policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             emergency::tell(&shared, &namespace),

@@ -1,6 +1,8 @@
 //! Keeps the status of stores, flows and policies: what was found, and what it means; also at the instant at which time
 //! alone changes it.
 
+mod mismatch;
+
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::FIELD_MANAGER;
 use super::clock;
@@ -62,7 +65,7 @@ pub struct Cover {
 
 /// What the statuses should be, for those that are not so already (no client).
 pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
-    let Observed { stores, flows, policies, until } = observed;
+    let Observed { stores, flows, policies, audit: _, until } = observed;
     Plan {
         until,
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
@@ -139,6 +142,7 @@ fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStor
     } else {
         set("Enforced", false, "Pending", "the API server does not ask about this namespace yet")
     });
+    sets.extend(object.spec.residence.as_ref().map(|declared| mismatch::condition(&declared.country, &status.places)));
     status.conditions = conditions(&before.conditions, generation, sets, now);
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
@@ -263,20 +267,32 @@ fn policy(report: PolicyReport, left: &[Left], now: Timestamp) -> Option<(Reside
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
 
+/// What was found is told by whoever leads. When this is dropped, somebody else does.
+struct Told<'a>(&'a Shared);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.forget_audit();
+    }
+}
+
 /// Runs until dropped. Judges again when something changed, and at the instant at which time alone changes verdicts.
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     // Statuses follow bursts of changes, not each of them.
     const GATHER: Duration = Duration::from_millis(250);
     const AGAIN: Duration = Duration::from_secs(1);
     let mut published = shared.published();
+    let _told = Told(&shared);
     loop {
         let mut failed = false;
         let mut next = None;
         // What the API server asks about is told by a watch, like everything else.
         if shared.synced() && shared.live().is_some() {
             let now = shared.now();
+            let started = Instant::now();
             let plan = {
-                let index = shared.index();
+                let observed = shared.index().observe(now);
+                shared.metrics.audited(&observed, started.elapsed());
                 let off = match &*shared.emergency() {
                     Emergency::Off(record) => Some(record.sentence()),
                     Emergency::Unknown | Emergency::Enforcing => None,
@@ -287,10 +303,15 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     left: (*shared.left()).clone(),
                     off,
                 };
-                plan(index.observe(now), &cover, now)
+                // What is not listed yet is not known to be right.
+                if shared.types_known() {
+                    shared.set_audit(observed.audit.clone());
+                }
+                plan(observed, &cover, now)
             };
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;
+            shared.metrics.reconciled("status", started, !failed);
         }
         let again = async {
             if failed {
@@ -321,6 +342,7 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
     let mut done = true;
     for (object, status) in &stores {
         tell_of_breaches(shared, object, status);
+        mismatch::tell(shared, object, status);
     }
     let stores = stores.into_iter().map(|(object, status)| async move {
         let key = (object.namespace().unwrap_or_default(), object.name_any());

@@ -19,6 +19,7 @@ use kube::{Api, Client, Discovery, ResourceExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::reports::ReportApi;
 use super::watch::{PAGE, chain};
 use crate::index::Object;
 use crate::interpret::resource::{Interpreter, Interpreters, Key};
@@ -76,7 +77,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, changed: Arc<Notify>) {
         let taught = known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &interpreters));
         if taught || due <= tokio::time::Instant::now() {
             match served(&client, &interpreters).await {
-                Ok(served) => {
+                Ok((served, reports)) => {
+                    shared.set_report_apis(reports);
                     known = Some(interpreters.clone());
                     due = tokio::time::Instant::now() + LOOK_AGAIN;
                     let lists = watches.follow(&served, &interpreters);
@@ -121,8 +123,11 @@ pub async fn run(client: Client, shared: Arc<Shared>, changed: Arc<Notify>) {
     }
 }
 
-/// The interpreted types that the cluster serves, with how to ask for them.
-async fn served(client: &Client, interpreters: &Interpreters) -> Result<BTreeMap<Served, ApiResource>, kube::Error> {
+/// The interpreted types that the cluster serves, with how to ask for them, and the APIs for reports.
+async fn served(
+    client: &Client,
+    interpreters: &Interpreters,
+) -> Result<(BTreeMap<Served, ApiResource>, BTreeSet<ReportApi>), kube::Error> {
     let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let mut found = BTreeMap::new();
     for group in discovery.groups() {
@@ -160,7 +165,7 @@ async fn served(client: &Client, interpreters: &Interpreters) -> Result<BTreeMap
         }
         found.extend(kinds.into_values());
     }
-    Ok(found)
+    Ok((found, ReportApi::served(&discovery)))
 }
 
 /// The running watches.

@@ -117,13 +117,16 @@ impl Index {
 
     /// What a flow declares, judged.
     pub(super) fn judge_flow(&self, name: &Name, state: &FlowState, world: &World, now: Timestamp) -> Verdict {
-        let facts = match self.matters.flows.get(name) {
+        engine::decide(&self.facts_of_flow(name, state), &world.lawbook, &world.policies, now)
+    }
+
+    pub(super) fn facts_of_flow(&self, name: &Name, state: &FlowState) -> Facts {
+        match self.matters.flows.get(name) {
             Some(matter) => {
                 own::flow_facts(&state.object.spec, self.recipient(name), self.data_of_flow(name), matter.clone())
             }
             None => Facts::default(),
-        };
-        engine::decide(&facts, &world.lawbook, &world.policies, now)
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::audit::{Audit, Judged, Subject};
 use super::build::ends;
 use super::{FlowState, Index, Name, StoreState, Way};
 use crate::api::v1alpha1::{
-    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, ObjectFinding, ObservedPlace, Owed,
-    PastReliance, Reliance, ResidencyPolicy,
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, GROUP, ObjectFinding, ObservedPlace, Owed,
+    PastReliance, Reliance, ResidencyPolicy, VERSION,
 };
 use crate::engine;
 use crate::engine::country::Country;
@@ -42,6 +43,8 @@ pub struct Observed {
     pub flows: Vec<FlowReport>,
     /// Policies.
     pub policies: Vec<PolicyReport>,
+    /// The same findings by the objects that they are about.
+    pub audit: Audit,
     /// The first instant at which time alone may change any of it.
     pub until: Option<Timestamp>,
 }
@@ -137,6 +140,7 @@ impl Index {
         let world = self.world();
         let mut tallies: BTreeMap<Name, Tally> = BTreeMap::new();
         let mut broken: BTreeMap<String, i64> = BTreeMap::new();
+        let mut audit = Audit::default();
         let mut count = |verdict: &Verdict| {
             for policy in verdict.findings.iter().filter_map(|finding| finding.policy.as_ref()) {
                 *broken.entry(policy.clone()).or_default() += 1;
@@ -154,6 +158,8 @@ impl Index {
                 finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
             }
             count(&verdict);
+            let subject = || subject("v1", "Pod", space, name, &state.uid);
+            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
             let node = state.pod.spec.node_name.as_ref().map(|node| self.place_of_node(node));
             for store in stores(&facts) {
                 let tally = tallies.entry(store).or_default();
@@ -174,6 +180,8 @@ impl Index {
                 }
                 let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
                 count(&verdict);
+                let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
+                audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
                 let volume = state.volume.as_ref().map(|volume| place_of_volume(&world, volume));
                 for store in stores(&facts) {
                     let tally = tallies.entry(store).or_default();
@@ -193,6 +201,8 @@ impl Index {
             let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
             count(&verdict);
             let Key { kind, namespace, name, .. } = &resource.key;
+            let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
+            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
             for store in stores(&facts) {
                 let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
                 let object = if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") };
@@ -202,10 +212,15 @@ impl Index {
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
         let mut observed = Observed { until, ..Observed::default() };
+        let own = |kind: &str, name: &Name, uid: &Option<String>| {
+            subject(&format!("{GROUP}/{VERSION}"), kind, &name.0, &name.1, uid.as_deref().unwrap_or_default())
+        };
         for (name, state) in &self.stores {
             let mut tally = tallies.remove(name).unwrap_or_default();
-            if let Some(verdict) = self.judge_declared(name, &world, now) {
+            if let Some((facts, verdict)) = self.judge_declared(name, &world, now) {
                 count(&verdict);
+                let subject = || own("DataStore", name, &state.object.metadata.uid);
+                audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
                 tally.legal = Some(verdict);
             }
@@ -215,6 +230,8 @@ impl Index {
         for (name, flow) in &self.flows {
             let (report, verdict) = self.flow_report(name, flow, &world, now);
             count(&verdict);
+            let subject = || own("DataFlow", name, &flow.object.metadata.uid);
+            audit.add(&verdict, || Judged::new(subject(), &self.facts_of_flow(name, flow), &verdict));
             observed.until = sooner(observed.until, verdict.holds_until);
             observed.until = sooner(observed.until, next_warning(&verdict, now));
             observed.flows.push(report);
@@ -226,6 +243,7 @@ impl Index {
                 problems: read::policy_problems(&policy.spec, &world.lawbook, now),
             });
         }
+        observed.audit = audit;
         observed
     }
 
@@ -237,9 +255,10 @@ impl Index {
     }
 
     /// What a store declares of itself, judged.
-    fn judge_declared(&self, name: &Name, world: &World, now: Timestamp) -> Option<Verdict> {
+    fn judge_declared(&self, name: &Name, world: &World, now: Timestamp) -> Option<(Facts, Verdict)> {
         let facts = own::store_facts(self.data_of_store(name), self.matters.stores.get(name)?.clone());
-        Some(engine::decide(&facts, &world.lawbook, &world.policies, now))
+        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        Some((facts, verdict))
     }
 
     fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
@@ -416,7 +435,8 @@ fn past(
     (history, review)
 }
 
-const UNKNOWN: &str = "unknown";
+/// What a status calls a place that nobody knows.
+pub const UNKNOWN: &str = "unknown";
 
 fn place_of_volume(world: &World, volume: &str) -> (String, Option<Evidence>) {
     match world.volumes.get(volume) {
@@ -426,6 +446,11 @@ fn place_of_volume(world: &World, volume: &str) -> (String, Option<Evidence>) {
         }
         _ => (UNKNOWN.to_owned(), None),
     }
+}
+
+fn subject(api_version: &str, kind: &str, namespace: &str, name: &str, uid: &str) -> Subject {
+    let [api_version, kind, namespace, name, uid] = [api_version, kind, namespace, name, uid].map(str::to_owned);
+    Subject { api_version, kind, namespace, name, uid }
 }
 
 /// The stores whose data an object touches.

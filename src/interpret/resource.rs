@@ -43,6 +43,10 @@ pub struct Key {
 pub struct Resource {
     /// Which object.
     pub key: Key,
+    /// Its group and version, as it was read.
+    pub api_version: String,
+    /// Its uid; empty in a file.
+    pub uid: String,
     /// Its labels.
     pub labels: Labels,
     /// Its version, where the interpreter does not know it.

@@ -83,6 +83,8 @@ pub struct FlowScope {
 /// A claim that exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClaimState {
+    /// Its uid, which reports and Events refer to; empty in a file.
+    pub uid: Box<str>,
     /// Its labels.
     pub labels: Labels,
     /// Its class.

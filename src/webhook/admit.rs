@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::review::{Asked, Content};
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events::Admission;
+use crate::controllers::reports::refused::Refused;
 use crate::engine::explain;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
@@ -146,6 +147,9 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
                 rules = ?judgement.verdict.refusals().map(|finding| finding.rule).collect::<Vec<_>>(),
                 "refused"
             );
+            let (group, version, kind) = (&*asked.kind.group, &*asked.kind.version, &*asked.kind.kind);
+            let (namespace, name) = (&*asked.namespace, &*asked.name);
+            shared.refusals().note(&Refused { group, version, kind, namespace, name }, &judgement);
         }
         // A refusal ends in one of the two phases; a rewrite is told by the phase that does it. Our own objects are
         // told to whoever applies them: there is nothing yet that an event could be about.

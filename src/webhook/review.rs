@@ -82,6 +82,9 @@ pub struct GroupKind<'a> {
     /// Its API group; empty for the core group.
     #[serde(borrow, default)]
     pub group: Cow<'a, str>,
+    /// Its version.
+    #[serde(borrow, default)]
+    pub version: Cow<'a, str>,
     /// Its kind.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,

@@ -36,7 +36,7 @@ mod process;
 
 pub use build::Binaries;
 #[allow(unused_imports, reason = "only the chart's tests and the real node need more than a control plane")]
-pub use build::{Module, helm};
+pub use build::{Module, helm, promtool};
 pub use kubectl::{Node, Output};
 
 use credentials::{ADMIN, Credentials, SERVICE_RANGE};

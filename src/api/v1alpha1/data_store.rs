@@ -221,7 +221,7 @@ pub struct DataStoreStatus {
     /// The next instant at which time alone may change what stands here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds_until: Option<String>,
-    /// Ready, Compliant, Enforced, Reconciling, Stalled.
+    /// Ready, Compliant, Enforced, LocationMismatch (where a residence is declared), Reconciling, Stalled.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

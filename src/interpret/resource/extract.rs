@@ -46,6 +46,8 @@ fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str,
         .collect();
     let mut resource = Resource {
         key: Key { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() },
+        api_version: str_at(object, "/apiVersion").to_owned(),
+        uid: str_at(object, "/metadata/uid").to_owned(),
         labels: labels(object.pointer("/metadata/labels")),
         unknown_version: fits.is_empty().then(|| version.to_owned()),
         destinations: Vec::new(),
@@ -375,6 +377,8 @@ fn contents(
                     namespace: namespace.to_owned(),
                     name: name.to_owned(),
                 },
+                api_version: str_at(object, "/apiVersion").to_owned(),
+                uid: String::new(),
                 labels: labels(object.pointer("/metadata/labels")),
                 unknown_version: None,
                 destinations: Vec::new(),

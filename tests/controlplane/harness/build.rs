@@ -77,6 +77,23 @@ const HELM: Module = Module {
     programs: &[("helm", "helm.sh/helm/v4/cmd/helm")],
 };
 
+const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    go_mod: include_str!("../prometheus/go.mod"),
+    go_sum: include_str!("../prometheus/go.sum"),
+    sources: &[],
+    programs: &[("promtool", "github.com/prometheus/prometheus/cmd/promtool")],
+};
+
+/// promtool, which checks and tests alerts, ready to run. Apart from [`Binaries`] for the same reason as Helm.
+///
+/// # Errors
+///
+/// If there is no Go, or if the build fails.
+pub fn promtool(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    Ok(PROMETHEUS.folder(progress)?.join("promtool"))
+}
+
 /// Helm, ready to run. Apart from [`Binaries`], for most that need a control plane need no Helm.
 ///
 /// # Errors
@@ -254,7 +271,12 @@ impl Module {
                 linker.extend([" -X ", VERSION_PACKAGE, ".", variable, "=", value]);
             }
         }
-        Ok(vec!["-mod=readonly".into(), "-buildvcs=false".into(), "-ldflags".into(), linker])
+        let mut flags = vec!["-mod=readonly".into(), "-buildvcs=false".into(), "-ldflags".into(), linker];
+        if self.name == PROMETHEUS.name {
+            // The clients of two dozen clouds, by which Prometheus finds what to scrape, are most of what there is to build.
+            flags.extend(["-tags".into(), "remove_all_sd".into()]);
+        }
+        Ok(flags)
     }
 
     fn build(
