@@ -1,5 +1,6 @@
 //! The Helm chart: what it renders, what its values may be, and that the API server takes all of it.
 
+pub mod alerts;
 mod cluster;
 mod generated;
 mod templates;

@@ -16,8 +16,10 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().unwrap()
 });
 
-const CLUSTER_SCOPED: [&str; 14] = [
+const CLUSTER_SCOPED: [&str; 16] = [
     "Bloc",
+    "ClusterPolicyReport",
+    "ClusterReport",
     "ClusterRole",
     "CustomResourceDefinition",
     "Location",

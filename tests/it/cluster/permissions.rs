@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use super::reports::{OPENREPORTS, WGPOLICY, serve};
 use crate::client::{documents, reference};
 use crate::operator::Operator;
 use crate::plane::{COUNTRY, OURS, Plane, audited, condition, machine, pod};
@@ -222,6 +223,7 @@ impl Stage {
                 self.refusal(namespace);
                 ("Events that count", Box::new(move || most() > before))
             }
+            (verb, resource) if resource.ends_with("reports") => self.reports(verb, &permission.group, resource),
             (verb, resource) if resource.contains("admissionpolic") || resource == "networkpolicies" => {
                 self.policies(verb, resource)
             }
@@ -319,6 +321,97 @@ impl Stage {
         }
     }
 
+    /// The same for reports of an API that alone is written to then: one is due, changed, or too many.
+    fn reports<'a>(&'a self, verb: &str, group: &str, resource: &str) -> (&'static str, Box<dyn Fn() -> bool + 'a>) {
+        let (plane, admin) = (&self.plane, &self.plane.admin);
+        let api = if group == "wgpolicyk8s.io" { WGPOLICY } else { OPENREPORTS };
+        serve(plane, WGPOLICY, true);
+        serve(plane, OPENREPORTS, api == OPENREPORTS);
+        let kind = match resource {
+            "clusterpolicyreports" => "ClusterPolicyReport",
+            "clusterreports" => "ClusterReport",
+            "policyreports" => "PolicyReport",
+            _ => "Report",
+        };
+        let namespaced = !resource.starts_with("cluster");
+        let name = self.fresh();
+        // Found only where it is, since nobody is asked: a pod that was there before its store, a webhook configuration.
+        let found = || {
+            if namespaced {
+                plane.namespace(&name, &json!({}));
+                let abroad = pod(&name, "abroad", &json!({}), json!({"nodeName": "iad-1"}));
+                let uid = admin.create(&abroad).ok()["metadata"]["uid"].as_str().unwrap().to_owned();
+                let store = json!({
+                    "apiVersion": OURS, "kind": "DataStore", "metadata": {"name": "store", "namespace": name},
+                    "spec": {"origins": ["DE"], "workloads": {"selector": {}}},
+                });
+                admin.create(&store).ok();
+                return reference(api, kind, &name, &format!("domicile-{uid}"));
+            }
+            let mut abroad = reference(HOOKS, "ValidatingWebhookConfiguration", "", &name);
+            let rule = json!({"apiGroups": ["nobody.example.org"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]});
+            abroad["webhooks"] = json!([{
+                "name": "abroad.example.org", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "failurePolicy": "Ignore", "rules": [rule],
+                "clientConfig": {"url": "https://hooks.execute-api.us-east-1.amazonaws.com/review"},
+            }]);
+            let uid = admin.create(&abroad).ok()["metadata"]["uid"].as_str().unwrap().to_owned();
+            reference(api, kind, "", &format!("domicile-{uid}"))
+        };
+        match verb {
+            "create" => {
+                let report = found();
+                ("what exists is reported", Box::new(move || admin.get(&report).is_some()))
+            }
+            "patch" => {
+                let ours = "labelSelector=app.kubernetes.io%2Fcomponent%3Daudit";
+                let report = until("there is a report", PATIENCE, || {
+                    admin.list(api, kind, "", ours).into_iter().next().ok_or("none")
+                });
+                let report = reference(
+                    api,
+                    kind,
+                    report["metadata"]["namespace"].as_str().unwrap_or_default(),
+                    report["metadata"]["name"].as_str().unwrap(),
+                );
+                admin.patch(&report, &json!({"results": []})).ok();
+                let whole = move || admin.get(&report).is_some_and(|report| report["results"] != json!([]));
+                ("reports are put right", Box::new(whole))
+            }
+            "delete" => {
+                let mut stale = reference(api, kind, if namespaced { "permissions" } else { "" }, &name);
+                stale["metadata"]["labels"] = json!({
+                    "app.kubernetes.io/component": "audit", "app.kubernetes.io/managed-by": "domicile",
+                    "app.kubernetes.io/part-of": "domicile",
+                });
+                admin.create(&stale).ok();
+                ("reports of what is gone go", Box::new(move || admin.get(&stale).is_none()))
+            }
+            "get" => {
+                let ring = move |namespace: &str| reference(api, kind, namespace, "domicile-refused-requests");
+                if namespaced {
+                    let namespace = self.namespace();
+                    self.refusal(&namespace);
+                    return ("refused requests are kept", Box::new(move || admin.get(&ring(&namespace)).is_some()));
+                }
+                let mut volume = reference("v1", "PersistentVolume", "", &name);
+                volume["metadata"]["labels"] =
+                    json!({"domicile.dev/origin": "DE", "topology.kubernetes.io/region": "us-east-1"});
+                volume["spec"] = json!({
+                    "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                    "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0a1b2c"},
+                });
+                until("the volume is refused", PATIENCE, || {
+                    let answer = admin.create(&volume);
+                    yes(answer.code == 403, answer.body)
+                });
+                let kept = move || admin.get(&ring("")).is_some_and(|report| report.to_string().contains(&name));
+                ("refused requests are kept", Box::new(kept))
+            }
+            other => panic!("{other}: what is it for?"),
+        }
+    }
+
     fn events(&self, namespace: &str) -> Vec<Value> {
         let mut events = self.plane.admin.list("events.k8s.io/v1", "Event", namespace, "");
         events.retain(|event| event["reportingController"] == "domicile.dev/operator");
@@ -332,7 +425,9 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     let log = folder.path().join("audit.log");
     let stage = Stage { plane, log, all: granted(), counter: AtomicUsize::new(0) };
     let plane = &stage.plane;
-    plane.control.add_nodes(&[machine("fra-1", "eu-central-1a", "eu-central-1")]).unwrap();
+    let nodes = [machine("fra-1", "eu-central-1a", "eu-central-1"), machine("iad-1", "us-east-1a", "us-east-1")];
+    plane.control.add_nodes(&nodes).unwrap();
+    serve(plane, WGPOLICY, true);
     let mut operator = Operator::started(&plane.operator);
     plane.namespace("permissions", &json!({}));
     plane.namespace("permissions-network", &json!({}));
@@ -367,6 +462,13 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
         ",
     );
     plane.labelled("fra-1", Some("DE"));
+
+    // Of the two APIs for reports one is read at a time.
+    until("the older reports are read", PATIENCE, || {
+        let seen = asked(&stage.log).into_iter().filter(|((_, group, _), _)| group == "wgpolicyk8s.io").count();
+        yes(seen >= 4, seen)
+    });
+    serve(plane, OPENREPORTS, true);
 
     // With all of them, nothing is refused, and what is served is read.
     let reads: BTreeSet<_> =
@@ -403,7 +505,9 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     stage.grant(&others);
     let before = asked(&stage.log).len();
     operator = Operator::start(&plane.operator);
-    let lists: BTreeSet<_> = reads.iter().filter(|(verb, _, _)| verb == "list").cloned().collect();
+    // The newer reports are not served any more, as the last of the permissions were on the older ones.
+    let lists: BTreeSet<_> =
+        reads.iter().filter(|(verb, group, _)| verb == "list" && group != "openreports.io").cloned().collect();
     until("every list is refused", PATIENCE, || {
         let refused: BTreeSet<_> =
             asked(&stage.log).into_iter().skip(before).filter(|(_, refused)| *refused).map(|(what, _)| what).collect();

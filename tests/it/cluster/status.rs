@@ -117,6 +117,12 @@ fn a_store_tells_where_its_data_is_and_what_is_wrong() {
                 said("Stalled", "False", "Judged", ""),
                 said("Compliant", "False", "BreachFound", &format!("1 breach in 3 checks; Pod/abroad: {message}")),
                 said("Enforced", "True", "Registered", "the API server asks before anything changes in this namespace"),
+                said(
+                    "LocationMismatch",
+                    "True",
+                    "SeenElsewhere",
+                    "spec.residence says IT; seen elsewhere: 1 pod and 0 claims in DE, 1 pod and 0 claims in US",
+                ),
             ],
         })
     );
