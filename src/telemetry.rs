@@ -280,3 +280,54 @@ pub fn init(format: LogFormat, filter: &str) {
     // A second call keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(metrics: &Metrics) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &metrics.registry()).unwrap();
+        let of_audit = |line: &&str| {
+            ["violations", "policy_info", "objects_in_scope", "unproven_objects"]
+                .iter()
+                .any(|name| line.starts_with(&format!("domicile_{name}")))
+        };
+        let mut lines: Vec<String> = text.lines().filter(of_audit).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    fn found(number: usize, policies: &[&str]) -> Observed {
+        let finding = |policy: &&str| ((Some((*policy).to_owned()), "RES-PLACE"), number);
+        let findings = policies.iter().map(finding).chain([((None, "RES-ORIGIN"), 1)]).collect();
+        let audit = Audit { in_scope: 9, unproven: 2, findings, ..Audit::default() };
+        Observed { audit, ..Observed::default() }
+    }
+
+    #[test]
+    fn what_is_no_longer_found_is_no_longer_told() {
+        let metrics = Metrics::default();
+        metrics.audited(&found(3, &["law", "strict"]), Duration::from_secs(1));
+        assert_eq!(
+            told(&metrics),
+            [
+                "domicile_objects_in_scope 9",
+                "domicile_unproven_objects 2",
+                "domicile_violations{policy=\"\",rule=\"RES-ORIGIN\"} 1",
+                "domicile_violations{policy=\"law\",rule=\"RES-PLACE\"} 3",
+                "domicile_violations{policy=\"strict\",rule=\"RES-PLACE\"} 3",
+            ]
+        );
+        metrics.audited(&found(4, &["law"]), Duration::from_secs(1));
+        assert_eq!(
+            told(&metrics)[2..],
+            [
+                "domicile_violations{policy=\"\",rule=\"RES-ORIGIN\"} 1",
+                "domicile_violations{policy=\"law\",rule=\"RES-PLACE\"} 4",
+            ]
+        );
+        metrics.forget_audit();
+        assert_eq!(told(&metrics), ["domicile_objects_in_scope 0", "domicile_unproven_objects 0"]);
+    }
+}

@@ -291,7 +291,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             let now = shared.now();
             let started = Instant::now();
             let plan = {
-                let observed = shared.index().observe(now);
+                let mut observed = shared.index().observe(now);
                 shared.metrics.audited(&observed, started.elapsed());
                 let off = match &*shared.emergency() {
                     Emergency::Off(record) => Some(record.sentence()),
@@ -304,8 +304,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     off,
                 };
                 // What is not listed yet is not known to be right.
+                let audit = std::mem::take(&mut observed.audit);
                 if shared.types_known() {
-                    shared.set_audit(observed.audit.clone());
+                    shared.set_audit(audit);
                 }
                 plan(observed, &cover, now)
             };

@@ -64,6 +64,9 @@ pub struct Refused<'a> {
 impl Refusals {
     /// Notes a refusal. Costs a short lock and never waits for anybody.
     pub fn note(&self, request: &Refused<'_>, judgement: &Judgement) {
+        // A request about a namespace names it as its own, where it may never come to be.
+        let namespace = if request.kind == "Namespace" { "" } else { request.namespace };
+        let request = &Refused { namespace, ..*request };
         let fresh = entries(request, judgement);
         if fresh.is_empty() {
             return;

@@ -240,3 +240,19 @@ fn a_digest_is_stronger_than_a_tag() {
     let image = &one(&objects, "Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(image, &format!("registry.example.org/domicile@{digest}"));
 }
+
+#[test]
+fn reports_go_where_the_values_say() {
+    let arguments = |settings: &[&str]| {
+        let objects = rendered(settings);
+        texts(&one(&objects, "Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]["args"])
+    };
+    let told = |arguments: Vec<String>| -> Vec<String> {
+        arguments.into_iter().filter(|argument| argument.starts_with("--report")).collect()
+    };
+    assert_eq!(told(arguments(&[])), ["--report-api=auto", "--report-writes-per-second=20"]);
+    assert_eq!(
+        told(arguments(&["reports={\"api\":\"wgpolicy\",\"writesPerSecond\":5}"])),
+        ["--report-api=wgpolicy", "--report-writes-per-second=5"]
+    );
+}

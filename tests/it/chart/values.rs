@@ -97,6 +97,9 @@ fn values_of_the_wrong_kind_are_refused() {
         "networkPolicy.apiServer.ports=[]",
         "rbac.readable=[{\"apiGroups\":[\"example.org\"],\"resources\":[\"exports\"],\"verbs\":[\"*\"]}]",
         "serviceMonitor.interval=\"often\"",
+        "reports.api=\"both\"",
+        "reports.writesPerSecond=0",
+        "prometheusRule.runbookUrl=\"\"",
     ] {
         let run = template(&[wrong]);
         assert!(!run.ok && run.stderr.contains("schema"), "{wrong}: {}", run.stderr);
