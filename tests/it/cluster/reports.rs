@@ -238,6 +238,13 @@ fn reports_follow_what_exists_and_nothing_is_written_without_a_change() {
     assert!(!metrics.contains("reports-live"), "{metrics}");
     crate::chart::alerts::exports_what_is_shown(&metrics);
 
+    // An operator that starts again finds them as they should be.
+    let writes = stage.writes_of("reports");
+    operator.kill();
+    let operator = Operator::started(&stage.plane.operator);
+    stage.quiet();
+    assert_eq!(stage.writes_of("reports"), writes);
+
     // It goes with its object, also when nobody is there to take it away.
     admin.delete(&reference("v1", "Pod", "reports-live", "gone"));
     stage.reported(OPENREPORTS, "reports-live", &["abroad"]);
