@@ -187,13 +187,13 @@ impl Seen {
 async fn keep(client: &Client, shared: &Shared, api: ReportApi, budget: &Budget) {
     /// What could not be written is tried again after this.
     const AGAIN: Duration = Duration::from_secs(5);
-    let watched = |namespaced: bool| {
+    let watch = |namespaced: bool| {
         let all: Api<DynamicObject> = Api::all_with(client.clone(), &api.resource(namespaced));
         let selector = format!("{},{COMPONENT}={}", ours(), Part::Audit.label());
         let config = watcher::Config::default().labels(&selector).page_size(PAGE);
         watcher(all, config).default_backoff().map(move |event| (namespaced, event)).boxed()
     };
-    let mut watches = pin!(futures::stream::select(watched(true), watched(false)));
+    let mut watches = pin!(futures::stream::select(watch(true), watch(false)));
     let mut audits = shared.audits();
     let mut seen = Seen::default();
     let mut audit: Option<Arc<Audit>> = None;

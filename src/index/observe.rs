@@ -192,23 +192,7 @@ impl Index {
                 }
             }
         }
-        // Also what admission is not asked about: objects elsewhere that concern the data of a protected namespace.
-        for resource in self.resources.iter() {
-            let facts = resource::facts(&world, resource, false);
-            if facts.placements.is_empty() {
-                continue;
-            }
-            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-            count(&verdict);
-            let Key { kind, namespace, name, .. } = &resource.key;
-            let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
-            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
-            for store in stores(&facts) {
-                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
-                let object = if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") };
-                tallies.entry(store).or_default().add(&object, &verdict);
-            }
-        }
+        self.observe_resources(&world, now, &mut count, &mut audit, &mut tallies);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
         let mut observed = Observed { until, ..Observed::default() };
@@ -245,6 +229,34 @@ impl Index {
         }
         observed.audit = audit;
         observed
+    }
+
+    /// Objects of interpreted types, also those that admission is not asked about: objects elsewhere that concern the data of a
+    /// protected namespace.
+    fn observe_resources(
+        &self,
+        world: &World,
+        now: Timestamp,
+        count: &mut impl FnMut(&Verdict),
+        audit: &mut Audit,
+        tallies: &mut BTreeMap<Name, Tally>,
+    ) {
+        for resource in self.resources.iter() {
+            let facts = resource::facts(world, resource, false);
+            if facts.placements.is_empty() {
+                continue;
+            }
+            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+            count(&verdict);
+            let Key { kind, namespace, name, .. } = &resource.key;
+            let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
+            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
+            for store in stores(&facts) {
+                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
+                let object = if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") };
+                tallies.entry(store).or_default().add(&object, &verdict);
+            }
+        }
     }
 
     fn place_of_node(&self, node: &str) -> (String, Option<Evidence>) {

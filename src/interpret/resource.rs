@@ -65,7 +65,7 @@ pub struct Resource {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// Another object.
-    Object(Resource),
+    Object(Box<Resource>),
     /// What containers are told: names and values.
     Words(Vec<Word>),
 }

@@ -3,6 +3,7 @@
 //! No I/O and no lock while judging. A review for something that the snapshot does not know yet waits a moment for the
 //! watches, and is then refused with "retry" rather than guessed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -142,9 +143,12 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
         && !asked.dry_run
     {
         if verdict == REFUSE {
+            let refusals = || judgement.verdict.refusals();
+            let rules: BTreeSet<&str> = refusals().map(|finding| finding.rule).collect();
+            let policies: BTreeSet<&str> = refusals().filter_map(|finding| finding.policy.as_deref()).collect();
             tracing::info!(
-                phase = phase_label, kind = %asked.kind.kind, namespace = %asked.namespace, name = %asked.name,
-                rules = ?judgement.verdict.refusals().map(|finding| finding.rule).collect::<Vec<_>>(),
+                phase = phase_label, verdict, gvk = %asked.kind, namespace = %asked.namespace, name = %asked.name,
+                rule = joined(&rules), policy = joined(&policies),
                 "refused"
             );
             let (group, version, kind) = (&*asked.kind.group, &*asked.kind.version, &*asked.kind.kind);
@@ -169,6 +173,10 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
         }
     }
     answer(response)
+}
+
+fn joined(words: &BTreeSet<&str>) -> String {
+    words.iter().copied().collect::<Vec<_>>().join(",")
 }
 
 const ALLOW: &str = "Allow";

@@ -90,6 +90,14 @@ pub struct GroupKind<'a> {
     pub kind: Cow<'a, str>,
 }
 
+impl fmt::Display for GroupKind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, version, kind } = self;
+        let slash = if group.is_empty() { "" } else { "/" };
+        write!(f, "{group}{slash}{version} {kind}")
+    }
+}
+
 impl GroupKind<'_> {
     fn is_pod(&self) -> bool {
         self.group.is_empty() && self.kind == "Pod"

@@ -49,11 +49,11 @@ pub struct Summary {
     pub fail: i64,
     /// What only warns, or cannot be proven.
     pub warn: i64,
-    /// Nothing that complies is reported.
+    /// Always none: an object in which no breach was found has no report.
     pub pass: i64,
-    /// Nothing fails to be judged.
+    /// Always none: whatever exists is judged.
     pub error: i64,
-    /// Nothing is skipped.
+    /// Always none, for the same reason.
     pub skip: i64,
 }
 
@@ -111,7 +111,9 @@ impl Contents {
     /// A number that changes with everything but the times.
     pub fn digest(&self) -> u64 {
         let mut timeless = self.clone();
-        timeless.results.iter_mut().for_each(|entry| entry.timestamp = Stamp::default());
+        for entry in &mut timeless.results {
+            entry.timestamp = Stamp::default();
+        }
         // A struct of texts and numbers can always be written as JSON.
         fingerprint(&[&serde_json::to_string(&timeless).unwrap_or_default()])
     }

@@ -241,7 +241,9 @@ mod tests {
 
     fn at(seconds: i64, name: &str) -> Vec<Entry> {
         let mut entries = entries(&Refused { name, ..POD }, &abroad());
-        entries.iter_mut().for_each(|entry| entry.timestamp = Stamp { seconds, nanos: 0 });
+        for entry in &mut entries {
+            entry.timestamp = Stamp { seconds, nanos: 0 };
+        }
         entries
     }
 

@@ -394,7 +394,7 @@ fn contents(
                     contents(interpreters, ContentMeaning::PodSpec, &spec, key, depth, into);
                 }
             }
-            into.push((found.field.clone(), Content::Object(inner)));
+            into.push((found.field.clone(), Content::Object(Box::new(inner))));
         }
         ContentMeaning::Objects => {}
     }

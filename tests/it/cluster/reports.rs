@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -341,4 +341,36 @@ fn the_api_is_chosen_by_what_is_served_and_is_never_both() {
     // Whoever looks for it by the path that readers use finds nothing left.
     assert!(stage.plane.admin.get(&report).is_none(), "{}", path_of(&report));
     dropped(&stage, "reports-api");
+}
+
+#[test]
+fn a_change_that_concerns_many_objects_is_one_write_each_and_no_storm() {
+    const PODS: usize = 60;
+    let stage = stage();
+    let admin = &stage.plane.admin;
+    serve(&stage.plane, OPENREPORTS, true);
+    let _operator = Operator::started(&stage.plane.operator);
+    let names: Vec<String> = (0..PODS).map(|position| format!("home-{position:02}")).collect();
+    stage.shop("reports-many", &names.iter().map(|name| (name.as_str(), "fra-1")).collect::<Vec<_>>());
+    stage.quiet();
+    let before = stage.writes_of("reports");
+    let started = Instant::now();
+    stage.plane.create(
+        "
+        apiVersion: domicile.dev/v1alpha1
+        kind: ResidencyPolicy
+        metadata: {name: reports-many}
+        spec: {mode: Audit, match: {origins: [DE]}, residence: {Process: [FR]}}
+        ",
+    );
+    stage.reported(OPENREPORTS, "reports-many", &names.iter().map(String::as_str).collect::<Vec<_>>());
+    // By default 20 a second.
+    assert!(started.elapsed() > Duration::from_secs(PODS as u64 / 20 - 1), "{:?}", started.elapsed());
+    stage.quiet();
+    assert_eq!(stage.writes_of("reports") - before, PODS);
+    admin.delete(&reference(OURS, "ResidencyPolicy", "", "reports-many"));
+    stage.reported(OPENREPORTS, "reports-many", &[]);
+    stage.quiet();
+    assert_eq!(stage.writes_of("reports") - before, 2 * PODS);
+    dropped(&stage, "reports-many");
 }
