@@ -175,10 +175,20 @@ impl Seen {
                 true
             }
             Event::InitApply(report) | Event::Apply(report) => {
-                let now = Present::read(&report);
-                self.present.insert(key(&report), now.clone()).is_none_or(|before| before != now)
+                let (key, now) = (key(&report), Present::read(&report));
+                let known = self.present.get(&key);
+                // What was written since is known already: its own echo is still on its way.
+                if now.is_older(known) {
+                    return false;
+                }
+                let news = now.is_news(known);
+                self.present.insert(key, now);
+                news
             }
-            Event::Delete(report) => self.present.remove(&key(&report)).is_some(),
+            Event::Delete(report) => {
+                let key = key(&report);
+                !Present::read(&report).is_older(self.present.get(&key)) && self.present.remove(&key).is_some()
+            }
         }
     }
 }

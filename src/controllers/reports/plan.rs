@@ -21,6 +21,8 @@ pub struct Present {
     since: BTreeMap<String, Stamp>,
     /// Whether it will go with its object.
     owned: bool,
+    /// Its version, by which an echo of what was written before is told from news.
+    version: u64,
 }
 
 /// Reports by namespace and name.
@@ -42,7 +44,20 @@ impl Present {
         let since = contents.results.iter().map(|entry| (id(entry).to_owned(), entry.timestamp)).collect();
         let uid = contents.scope.as_ref().and_then(|scope| scope.uid.as_deref());
         let owned = report.owner_references().iter().any(|owner| Some(owner.uid.as_str()) == uid);
-        Self { digest: contents.digest(), since, owned }
+        // API servers number their versions; one that does not has nothing but news.
+        let version = report.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default();
+        Self { digest: contents.digest(), since, owned, version }
+    }
+
+    /// Whether it says something else than what was known, which it follows.
+    pub fn is_news(&self, known: Option<&Self>) -> bool {
+        let says = |one: &Self| (one.digest, one.owned, one.since.clone());
+        known.is_none_or(|known| says(known) != says(self))
+    }
+
+    /// Whether it was written before what is known.
+    pub fn is_older(&self, known: Option<&Self>) -> bool {
+        known.is_some_and(|known| self.version < known.version)
     }
 }
 

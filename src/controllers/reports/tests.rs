@@ -179,6 +179,29 @@ fn what_somebody_else_has_changed_is_put_right() {
 }
 
 #[test]
+fn an_echo_of_what_was_written_before_is_no_news() {
+    let audit = audit(&mut index(&[("abroad", "iad")]));
+    let report = |version: &str, fail: i64| {
+        let mut report = plan::report(&audit.objects[0], API, &Reports::new(), NOON);
+        report.metadata.resource_version = Some(version.to_owned());
+        report.data["summary"]["fail"] = json!(fail);
+        report
+    };
+    let mut seen = Seen::default();
+    assert!(seen.note(true, Event::Apply(report("7", 1))));
+    assert!(!seen.note(true, Event::Apply(report("7", 1))));
+    assert!(!seen.note(true, Event::Apply(report("6", 2))), "older than what is known");
+    assert!(!seen.note(true, Event::Delete(report("5", 1))), "it was made again since");
+    assert_eq!(plan::plan(&audit, &seen.present, API, None), []);
+    assert!(seen.note(true, Event::Apply(report("10", 2))), "ten is more than seven");
+    assert!(seen.note(true, Event::Delete(report("11", 2))));
+    // A new list begins anew, whatever the versions were.
+    seen.note(true, Event::Apply(report("12", 1)));
+    seen.note(true, Event::Init);
+    assert!(seen.note(true, Event::InitApply(report("3", 1))));
+}
+
+#[test]
 fn details_are_capped_and_counts_are_exact() {
     let audit = audit(&mut index(&[("abroad", "iad")]));
     let judged = &audit.objects[0];

@@ -465,8 +465,9 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
 
     // Of the two APIs for reports one is read at a time.
     until("the older reports are read", PATIENCE, || {
-        let seen = asked(&stage.log).into_iter().filter(|((_, group, _), _)| group == "wgpolicyk8s.io").count();
-        yes(seen >= 4, seen)
+        let watched = |((verb, group, resource), _)| (verb == "watch" && group == "wgpolicyk8s.io").then_some(resource);
+        let seen: BTreeSet<String> = asked(&stage.log).into_iter().filter_map(watched).collect();
+        yes(seen.len() == 2, format!("{seen:?}"))
     });
     serve(plane, OPENREPORTS, true);
 
