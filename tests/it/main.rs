@@ -1,7 +1,7 @@
 //! What is around the decision: the webhook's HTTP, the command line, and the operator as a process of its own against
 //! real API servers. Every test stands alone and needs nothing from the environment.
 //!
-//! Clusters take seconds to start, so there are four for the whole program; `plane` says which is for what.
+//! Clusters take seconds to start, so there are few for the whole program; `plane` says which is for what.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 

@@ -5,7 +5,7 @@
 //! | `table()` | the case table, which needs a cluster without any other node or policy |
 //! | `shared()` | tests that keep to namespaces and countries of their own, all at once, with one operator |
 //! | `alone()` | tests that kill the operator, one at a time, each with an operator of its own |
-//! | `audited()` | the test of the permissions, of which the API server keeps a record |
+//! | `audited()` | tests that look at what the operator asks for, of which the API server keeps a record |
 //! | `restarted()` | the same for tests that stop the API server, of which controllers take long to recover |
 
 use std::path::Path;
