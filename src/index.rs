@@ -11,6 +11,7 @@ mod audit;
 mod build;
 mod lineage;
 mod manifest;
+mod memo;
 mod network;
 mod observe;
 mod origins;
@@ -118,13 +119,15 @@ pub enum Kind {
 }
 
 /// A pod, as the audit sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct PodState {
     /// Shared with the snapshots.
     pod: Arc<HeldPod>,
     maker: Maker,
     ended: bool,
     uid: Box<str>,
+    /// What the audit found.
+    kept: Option<memo::Kept>,
 }
 
 /// A node with its evidence.
@@ -241,6 +244,7 @@ pub struct Index {
     stale_pods: BTreeSet<String>,
     stale_lineage: StaleLineage,
     hints: Option<Hints>,
+    memo: memo::Memo,
     world: Arc<World>,
 }
 
@@ -287,6 +291,7 @@ impl Index {
             stale_pods: BTreeSet::new(),
             stale_lineage: StaleLineage::default(),
             hints: None,
+            memo: memo::Memo::default(),
             world: Arc::default(),
         }
     }
@@ -405,8 +410,9 @@ impl Index {
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
         let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec });
         let uid = metadata.uid.unwrap_or_default().into_boxed_str();
-        let state = PodState { pod, maker, ended, uid };
-        let changed = self.pods.get(&name) != Some(&state);
+        let state = PodState { pod, maker, ended, uid, kept: None };
+        let says = |state: &PodState| (state.pod.clone(), state.maker.clone(), state.ended, state.uid.clone());
+        let changed = self.pods.get(&name).map(says) != Some(says(&state));
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
             self.stale_pods.insert(name.0.clone());

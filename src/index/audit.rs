@@ -1,6 +1,7 @@
 //! What the audit found, object by object: what reports and metrics are made of. Statuses say the same by store and flow.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::engine::country::CountrySet;
 use crate::engine::facts::{Act, Facts, Placement};
@@ -10,7 +11,7 @@ use crate::engine::verdict::{Finding, Verdict};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Audit {
     /// Objects about which there is something to say, in the order in which they were judged.
-    pub objects: Vec<Judged>,
+    pub objects: Vec<Arc<Judged>>,
     /// How many objects hold, move or work on personal data.
     pub in_scope: usize,
     /// Of these, how many are wrong in nothing, but in a place that cannot be proven.
@@ -20,7 +21,7 @@ pub struct Audit {
 }
 
 /// An object and what is wrong with it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judged {
     /// The object.
     pub subject: Subject,
@@ -60,7 +61,7 @@ pub struct Found {
 
 impl Audit {
     /// Counts a verdict, and keeps what is wrong.
-    pub(super) fn add(&mut self, verdict: &Verdict, judged: impl FnOnce() -> Judged) {
+    pub(super) fn add(&mut self, verdict: &Verdict, judged: impl FnOnce() -> Arc<Judged>) {
         self.in_scope += 1;
         self.unproven += usize::from(verdict.only_unproven());
         for finding in &verdict.findings {

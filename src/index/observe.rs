@@ -1,13 +1,15 @@
 //! What the cluster looks like now: every pod and claim that exists, judged by the same decision as at admission.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::audit::{Audit, Judged, Subject};
 use super::build::ends;
-use super::{FlowState, Index, Name, StoreState, Way};
+use super::memo::Seen;
+use super::{FlowState, Index, Name, NodeState, StoreState, Way};
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, GROUP, ObjectFinding, ObservedPlace, Owed,
     PastReliance, Reliance, ResidencyPolicy, VERSION,
@@ -124,6 +126,53 @@ impl Tally {
     }
 }
 
+/// What is gathered from object to object.
+#[derive(Default)]
+struct Gathered {
+    tallies: BTreeMap<Name, Tally>,
+    audit: Audit,
+}
+
+impl Gathered {
+    /// Counts an object, also for each store whose data it touches. Most are told nothing about, and need no name.
+    fn add(&mut self, seen: &Seen, object: impl Fn(&Name) -> String, more: impl Fn(&mut Tally)) {
+        self.audit.add(&seen.verdict, || seen.judged.clone().unwrap_or_default());
+        for store in &seen.stores {
+            let tally = match self.tallies.get_mut(store) {
+                Some(tally) => tally,
+                None => self.tallies.entry(store.clone()).or_default(),
+            };
+            let object = if seen.verdict.findings.is_empty() { String::new() } else { object(store) };
+            tally.add(&object, &seen.verdict);
+            more(tally);
+        }
+    }
+}
+
+/// Judges what exists; none if it has nothing to do with personal data.
+fn seen(
+    world: &World,
+    facts: &Facts,
+    now: Timestamp,
+    subject: impl FnOnce() -> Subject,
+    tell: impl Fn(&mut Finding),
+) -> Option<Seen> {
+    if facts.placements.is_empty() {
+        return None;
+    }
+    let mut verdict = engine::decide(facts, &world.lawbook, &world.policies, now);
+    verdict.findings.iter_mut().for_each(tell);
+    let judged = (!verdict.findings.is_empty()).then(|| Arc::new(Judged::new(subject(), facts, &verdict)));
+    Some(Seen { stores: stores(facts).into_iter().collect(), judged, verdict })
+}
+
+fn place_of_node(nodes: &BTreeMap<String, NodeState>, node: &str) -> (String, Option<Evidence>) {
+    match nodes.get(node).map(|node| &node.located) {
+        Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
+        _ => (UNKNOWN.to_owned(), None),
+    }
+}
+
 fn told(object: &str, finding: &Finding) -> ObjectFinding {
     let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _, citation } = finding.clone();
     let message = match policy.as_ref().zip(allows) {
@@ -135,142 +184,139 @@ fn told(object: &str, finding: &Finding) -> ObjectFinding {
 }
 
 impl Index {
-    /// Judges everything that exists and says what the statuses should be.
-    pub fn observe(&self, now: Timestamp) -> Observed {
+    /// Says what the statuses should be, and judges for that whatever was not judged before by the same facts.
+    pub fn observe(&mut self, now: Timestamp) -> Observed {
         let world = self.world();
-        let mut tallies: BTreeMap<Name, Tally> = BTreeMap::new();
-        let mut broken: BTreeMap<String, i64> = BTreeMap::new();
-        let mut audit = Audit::default();
-        let mut count = |verdict: &Verdict| {
-            for policy in verdict.findings.iter().filter_map(|finding| finding.policy.as_ref()) {
-                *broken.entry(policy.clone()).or_default() += 1;
-            }
-        };
-        for ((space, name), state) in &self.pods {
-            let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
-            let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
-            let facts = pod::facts(&world, namespace, view, Pinning::Impossible);
-            if facts.placements.is_empty() {
-                continue;
-            }
-            let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-            for finding in &mut verdict.findings {
-                finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
-            }
-            count(&verdict);
-            let subject = || subject("v1", "Pod", space, name, &state.uid);
-            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
-            let node = state.pod.spec.node_name.as_ref().map(|node| self.place_of_node(node));
-            for store in stores(&facts) {
-                let tally = tallies.entry(store).or_default();
-                tally.add(&format!("Pod/{name}"), &verdict);
-                if let Some(place) = &node {
-                    tally.places.entry(place.clone()).or_default().0 += 1;
-                }
-            }
-        }
-        for (space, claims) in &self.claims {
-            let Some(namespace) = world.namespaces.get(space) else { continue };
-            for (name, state) in claims.iter() {
-                let data = scope::of_claim(&world, namespace, name, &state.labels, &state.sources);
-                let placements = claim::placements(&world, &state.spec(), None, &data, "spec", Asking::Existing);
-                let facts = Facts { placements, ..Facts::default() };
-                if facts.placements.is_empty() {
-                    continue;
-                }
-                let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-                count(&verdict);
-                let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
-                audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
-                let volume = state.volume.as_ref().map(|volume| place_of_volume(&world, volume));
-                for store in stores(&facts) {
-                    let tally = tallies.entry(store).or_default();
-                    tally.add(&format!("PersistentVolumeClaim/{name}"), &verdict);
-                    if let Some(place) = &volume {
-                        tally.places.entry(place.clone()).or_default().1 += 1;
-                    }
-                }
-            }
-        }
-        self.observe_resources(&world, now, &mut count, &mut audit, &mut tallies);
+        let epoch = self.memo.rest_on(&world);
+        let mut gathered = Gathered::default();
+        self.observe_pods(&world, epoch, now, &mut gathered);
+        self.observe_claims(&world, epoch, now, &mut gathered);
+        self.observe_resources(&world, epoch, now, &mut gathered);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
         let mut observed = Observed { until, ..Observed::default() };
         let own = |kind: &str, name: &Name, uid: &Option<String>| {
             subject(&format!("{GROUP}/{VERSION}"), kind, &name.0, &name.1, uid.as_deref().unwrap_or_default())
         };
+        let mut judged = std::mem::take(&mut self.memo.stores);
+        judged.rest_on(&world, |name| self.stores.contains_key(name));
         for (name, state) in &self.stores {
-            let mut tally = tallies.remove(name).unwrap_or_default();
-            if let Some((facts, verdict)) = self.judge_declared(name, &world, now) {
-                count(&verdict);
+            let mut tally = gathered.tallies.remove(name).unwrap_or_default();
+            if let Some(matter) = self.matters.stores.get(name) {
+                let facts = own::store_facts(self.data_of_store(name), matter.clone());
+                let verdict = judged.judge(name, &facts, now);
                 let subject = || own("DataStore", name, &state.object.metadata.uid);
-                audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
+                gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
                 tally.legal = Some(verdict);
             }
             observed.until = sooner(observed.until, tally.until);
             observed.stores.push(self.store_report(name, state, tally));
         }
+        self.memo.stores = judged;
+        let mut judged = std::mem::take(&mut self.memo.flows);
+        judged.rest_on(&world, |name| self.flows.contains_key(name));
         for (name, flow) in &self.flows {
-            let (report, verdict) = self.flow_report(name, flow, &world, now);
-            count(&verdict);
+            let facts = self.facts_of_flow(name, flow);
+            let verdict = judged.judge(name, &facts, now);
+            let report = self.flow_report(name, flow, &verdict, &world, now);
             let subject = || own("DataFlow", name, &flow.object.metadata.uid);
-            audit.add(&verdict, || Judged::new(subject(), &self.facts_of_flow(name, flow), &verdict));
+            gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
             observed.until = sooner(observed.until, verdict.holds_until);
             observed.until = sooner(observed.until, next_warning(&verdict, now));
             observed.flows.push(report);
         }
+        self.memo.flows = judged;
         for policy in self.policies.values() {
+            let name = policy.name_any();
+            let named = |of: &Option<String>| of.as_deref() == Some(name.as_str());
+            let findings = gathered.audit.findings.iter().filter(|((policy, _), _)| named(policy));
+            let violations = findings.map(|(_, count)| count).sum::<usize>();
             observed.policies.push(PolicyReport {
                 object: policy.clone(),
-                violations: broken.get(&policy.name_any()).copied().unwrap_or_default(),
+                violations: i64::try_from(violations).unwrap_or(i64::MAX),
                 problems: read::policy_problems(&policy.spec, &world.lawbook, now),
             });
         }
-        observed.audit = audit;
+        observed.audit = gathered.audit;
         observed
+    }
+
+    fn observe_pods(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+        let Self { pods, nodes, memo, .. } = self;
+        for ((space, name), state) in pods {
+            let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
+            if state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)).is_none() {
+                let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
+                let facts = pod::facts(world, namespace, view, Pinning::Impossible);
+                let subject = || subject("v1", "Pod", space, name, &state.uid);
+                let seen = seen(world, &facts, now, subject, |finding| {
+                    finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
+                });
+                state.kept = Some(memo.keep(seen));
+            }
+            let Some(seen) = state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
+            gathered.add(
+                seen,
+                |_| format!("Pod/{name}"),
+                |tally| {
+                    if let Some(node) = &state.pod.spec.node_name {
+                        tally.places.entry(place_of_node(nodes, node)).or_default().0 += 1;
+                    }
+                },
+            );
+        }
+    }
+
+    fn observe_claims(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+        for (space, claims) in &self.claims {
+            let Some(namespace) = world.namespaces.get(space) else { continue };
+            let known = self.memo.claims.remove(space).filter(|(of, _)| Arc::ptr_eq(of, claims));
+            let mut kept = known.map(|(_, kept)| kept).unwrap_or_default();
+            for (position, (name, state)) in claims.iter().enumerate() {
+                if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
+                    let data = scope::of_claim(world, namespace, name, &state.labels, &state.sources);
+                    let placements = claim::placements(world, &state.spec(), None, &data, "spec", Asking::Existing);
+                    let facts = Facts { placements, ..Facts::default() };
+                    let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
+                    let fresh = self.memo.keep(seen(world, &facts, now, subject, |_| {}));
+                    kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
+                }
+                let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
+                gathered.add(
+                    seen,
+                    |_| format!("PersistentVolumeClaim/{name}"),
+                    |tally| {
+                        if let Some(volume) = &state.volume {
+                            tally.places.entry(place_of_volume(world, volume)).or_default().1 += 1;
+                        }
+                    },
+                );
+            }
+            self.memo.claims.insert(space.clone(), (claims.clone(), kept));
+        }
     }
 
     /// Objects of interpreted types, also those that admission is not asked about: objects elsewhere that concern the data of a
     /// protected namespace.
-    fn observe_resources(
-        &self,
-        world: &World,
-        now: Timestamp,
-        count: &mut impl FnMut(&Verdict),
-        audit: &mut Audit,
-        tallies: &mut BTreeMap<Name, Tally>,
-    ) {
-        for resource in self.resources.iter() {
-            let facts = resource::facts(world, resource, false);
-            if facts.placements.is_empty() {
-                continue;
-            }
-            let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-            count(&verdict);
+    fn observe_resources(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+        let mut kept = std::mem::take(&mut self.memo.resources);
+        for (position, resource) in self.resources.iter().enumerate() {
             let Key { kind, namespace, name, .. } = &resource.key;
-            let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
-            audit.add(&verdict, || Judged::new(subject(), &facts, &verdict));
-            for store in stores(&facts) {
-                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
-                let object = if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") };
-                tallies.entry(store).or_default().add(&object, &verdict);
+            if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
+                let facts = resource::facts(world, resource, false);
+                let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
+                let fresh = self.memo.keep(seen(world, &facts, now, subject, |_| {}));
+                kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
             }
+            let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
+            let named = |store: &Name| {
+                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
+                if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") }
+            };
+            gathered.add(seen, named, |_| {});
         }
-    }
-
-    fn place_of_node(&self, node: &str) -> (String, Option<Evidence>) {
-        match self.nodes.get(node).map(|node| &node.located) {
-            Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
-            _ => (UNKNOWN.to_owned(), None),
-        }
-    }
-
-    /// What a store declares of itself, judged.
-    fn judge_declared(&self, name: &Name, world: &World, now: Timestamp) -> Option<(Facts, Verdict)> {
-        let facts = own::store_facts(self.data_of_store(name), self.matters.stores.get(name)?.clone());
-        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-        Some((facts, verdict))
+        self.memo.resources = kept;
     }
 
     fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
@@ -313,7 +359,14 @@ impl Index {
         StoreReport { object: state.object.clone(), status, problems: state.problems.clone(), checks }
     }
 
-    fn flow_report(&self, name: &Name, state: &FlowState, world: &World, now: Timestamp) -> (FlowReport, Verdict) {
+    fn flow_report(
+        &self,
+        name: &Name,
+        state: &FlowState,
+        verdict: &Verdict,
+        world: &World,
+        now: Timestamp,
+    ) -> FlowReport {
         let (from, to) = ends(&name.0, &state.object.spec);
         let store = |(namespace, name): Name| format!("{namespace}/{name}");
         let spec = &state.object.spec;
@@ -323,7 +376,6 @@ impl Index {
             None => format!("{} (unknown place)", one.name),
         });
         let origins = self.data_of_flow(name).origins;
-        let verdict = self.judge_flow(name, state, world, now);
         let object = format!("DataFlow/{}", name.1);
         let mut findings: Vec<ObjectFinding> = verdict.findings.iter().map(|finding| told(&object, finding)).collect();
         findings.truncate(DETAILS);
@@ -338,10 +390,10 @@ impl Index {
                 let names: BTreeSet<&str> = verdict.grounds.iter().map(|ground| ground.name.as_str()).collect();
                 names.into_iter().collect::<Vec<_>>().join(", ")
             }),
-            ends_within: ends_within(&verdict, now).map(String::from),
+            ends_within: ends_within(verdict, now).map(String::from),
             grounds: verdict.grounds.iter().map(reliance).collect(),
             at_risk: verdict.grounds.iter().any(|ground| !ground.at_risk.is_empty()),
-            obligations: owed(&verdict),
+            obligations: owed(verdict),
             relies_on: verdict.relies_on.iter().take(DETAILS).cloned().collect(),
             holds_until: verdict.holds_until.map(|until| until.to_string()),
             history: Vec::new(),
@@ -349,20 +401,19 @@ impl Index {
             findings,
             conditions: Vec::new(),
         };
-        let (history, review) = past(state.object.status.as_ref(), &verdict, world, now);
+        let (history, review) = past(state.object.status.as_ref(), verdict, world, now);
         let status = DataFlowStatus { history, review, ..status };
         let mut tally = Tally::default();
-        tally.add(&object, &verdict);
-        let report = FlowReport {
+        tally.add(&object, verdict);
+        FlowReport {
             object: state.object.clone(),
             status,
             problems: state.problems.clone(),
             violations: tally.violations,
             unproven: tally.unproven,
             checks: tally.checks,
-            way: self.way(name, state, &verdict, now),
-        };
-        (report, verdict)
+            way: self.way(name, state, verdict, now),
+        }
     }
 }
 

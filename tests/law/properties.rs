@@ -247,3 +247,41 @@ proptest! {
         let _ = judge_text(&world, group, kind, &text, old.as_deref());
     }
 }
+
+proptest! {
+    #![proptest_config(tries(60))]
+
+    /// However the world came about, and whatever was judged on the way: only what is there now counts.
+    #[test]
+    fn an_audit_that_remembers_says_what_one_says_that_has_just_begun(
+        world in generate::world(),
+        steps in proptest::collection::vec((0..6_usize, generate::pod(), any::<bool>(), generate::world()), 1..12),
+    ) {
+        let mut lasting = index(&world);
+        let mut pods = std::collections::BTreeMap::new();
+        let mut others = world.clone();
+        for (number, mut pod, gone, another) in steps {
+            let name = format!("app-{number}");
+            if gone {
+                lasting.delete(domicile::index::Kind::Pod, NAMESPACE, &name);
+                pods.remove(&name);
+            } else {
+                pod["metadata"]["name"] = name.as_str().into();
+                pod["metadata"]["labels"] = serde_json::json!({"app": if number % 2 == 0 { "a" } else { "b" }});
+                lasting.apply(Object::from_manifest(pod.clone()).unwrap().unwrap());
+                pods.insert(name, pod);
+            }
+            // Now and then something else changes as well.
+            if let Some(other) = another.get(number * 5) {
+                lasting.apply(Object::from_manifest(other.clone()).unwrap().unwrap());
+                others.push(other.clone());
+            }
+            lasting.refresh(now());
+            let remembered = format!("{:#?}", lasting.observe(now()));
+            let everything: Vec<Value> = others.iter().chain(pods.values()).cloned().collect();
+            let fresh = format!("{:#?}", index(&everything).observe(now()));
+            prop_assert_eq!(&remembered, &fresh);
+            prop_assert_eq!(format!("{:#?}", lasting.observe(now())), fresh);
+        }
+    }
+}

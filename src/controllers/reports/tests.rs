@@ -211,7 +211,7 @@ fn details_are_capped_and_counts_are_exact() {
             found.finding.field = format!("spec.containers[{position}]");
             found
         });
-        Judged { findings: each.collect(), ..judged.clone() }
+        Judged { findings: each.collect(), ..Judged::clone(judged) }
     };
     let contents = Contents::of(&many(MOST + 7), API);
     assert_eq!((contents.results.len(), contents.summary.fail), (MOST, 57));
@@ -229,7 +229,7 @@ fn a_flip_of_many_objects_is_one_write_each_and_goes_on_where_it_was() {
     let template = audit(&mut index(&[("abroad", "iad")])).objects.remove(0);
     let object = |position: usize| {
         let subject = Subject { uid: format!("{position:05}"), ..template.subject.clone() };
-        Judged { subject, ..template.clone() }
+        Arc::new(Judged { subject, ..Judged::clone(&template) })
     };
     let flipped = Audit { objects: (0..NUMBER).map(object).collect(), ..Audit::default() };
     let mut present = Reports::new();
