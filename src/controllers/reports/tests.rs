@@ -243,7 +243,7 @@ fn a_flip_of_many_objects_is_one_write_each_and_goes_on_where_it_was() {
     }
     let last = &steps[NUMBER / 2 - 1].0;
     let mut changed = flipped.clone();
-    changed.objects[0].findings[0].finding.message.push_str(", still");
+    Arc::make_mut(&mut changed.objects[0]).findings[0].finding.message.push_str(", still");
     let rest = plan::plan(&changed, &present, API, Some(last));
     assert_eq!(rest.len(), NUMBER / 2 + 1);
     assert_eq!(rest[0].0, steps[NUMBER / 2].0, "whoever has waited is next");
