@@ -134,7 +134,7 @@ fn corpus_of_reviews() -> Vec<Vec<u8>> {
         let operation = match case.operation {
             Operation::Create => "CREATE",
             Operation::Update => "UPDATE",
-            _ => "CONNECT",
+            Operation::Connect => "CONNECT",
         };
         json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Client, documents, reference};
-use crate::harness::{Binaries, ControlPlane, Node, Options};
+use crate::harness::{Binaries, ControlPlane, Node, Options, Output};
 use crate::operator::{Operator, Setup};
 use crate::poll::{PATIENCE, until, yes};
 
@@ -109,7 +109,7 @@ pub fn define(control: &ControlPlane) {
     // kubectl fails for one that has no conditions at all yet.
     until("every kind is served", PATIENCE, || {
         let wait = ["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"];
-        control.kubectl_output(&wait).and_then(|output| output.success()).map_err(|error| error.to_string())
+        control.kubectl_output(&wait).and_then(Output::success).map_err(|error| error.to_string())
     });
 }
 

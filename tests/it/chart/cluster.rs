@@ -60,7 +60,7 @@ fn install(plane: &Plane, definitions: &[Value]) {
     plane.control.apply(&stream(definitions)).unwrap();
     let wait = ["wait", "--for=condition=Established", "crds", "--all", "--timeout=30s"];
     until("the API server serves it", PATIENCE, || {
-        plane.control.kubectl_output(&wait).and_then(|output| output.success()).map_err(|error| error.to_string())
+        plane.control.kubectl_output(&wait).and_then(crate::harness::Output::success).map_err(|error| error.to_string())
     });
 }
 

@@ -212,7 +212,11 @@ fn leaks(client: &Client, seen: &mut BTreeSet<String>) -> Vec<String> {
         let mut holding = |object: &Value| {
             let uid = object["metadata"]["uid"].as_str().unwrap().to_owned();
             let holds = namespace == NAMESPACE || object["metadata"]["labels"][ORIGIN] == "HU";
-            if holds { seen.insert(uid) || true } else { seen.contains(&uid) }
+            if holds {
+                seen.insert(uid);
+                return true;
+            }
+            seen.contains(&uid)
         };
         for pod in client.list("v1", "Pod", namespace, "").iter().filter(|pod| holding(pod)) {
             let outside = nodes.iter().filter(|node| !is_inside(node) && scheduler::accepts(node, pod));
