@@ -100,9 +100,10 @@ impl Index {
 
     fn read_policies(&self) -> Policies {
         let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
-        Policies::new(
-            builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec)),
-        )
+        let policies = builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
+        // What nobody else has approved is not there.
+        let approved = self.exceptions.values().filter(|one| read::exception::approved(one).is_ok());
+        Policies::new(policies).except(approved.filter_map(|one| read::exception::exception(one).ok()))
     }
 
     /// What names mean. A location that cannot be read leaves its names unproven rather than to the built-in one: its

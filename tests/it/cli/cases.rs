@@ -57,10 +57,16 @@ fn differences(case: &Case, run: &Run) -> String {
     let Some(row) = row else { return format!("    {run:?}\n") };
     let findings = row["findings"].as_array().unwrap();
     let rules: BTreeSet<&str> = findings.iter().map(|finding| finding["rule"].as_str().unwrap()).collect();
-    let unproven = !findings.is_empty() && findings.iter().all(|finding| finding["unproven"] == true);
-    let got = json!({"action": row["action"], "rules": rules, "unproven": unproven});
+    let lifted = |finding: &&Value| finding["waived"]["relief"] == "Waived";
+    let waived: BTreeSet<&str> =
+        findings.iter().filter(lifted).map(|finding| finding["rule"].as_str().unwrap()).collect();
+    let standing = || findings.iter().filter(|finding| !lifted(finding));
+    let unproven = standing().next().is_some() && standing().all(|finding| finding["unproven"] == true);
+    let got = json!({"action": row["action"], "rules": rules, "waived": waived, "unproven": unproven});
     let expect = &case.expect;
-    let wanted = json!({"action": expect.action, "rules": expect.rules, "unproven": expect.unproven});
+    let wanted = json!({
+        "action": expect.action, "rules": expect.rules, "waived": expect.waived, "unproven": expect.unproven,
+    });
     if got != wanted {
         writeln!(lines, "    {got} instead of {wanted}").unwrap();
     }
