@@ -213,6 +213,8 @@ pub struct Index {
     providers: BTreeMap<String, Provider>,
     policies: BTreeMap<String, ResidencyPolicy>,
     exceptions: BTreeMap<Name, ResidencyException>,
+    /// Whether somebody sees to it that only approvers approve.
+    approvals_are_guarded: bool,
     stores: BTreeMap<Name, StoreState>,
     flows: BTreeMap<Name, FlowState>,
     namespaces: BTreeMap<String, Option<String>>,
@@ -269,6 +271,7 @@ impl Index {
             providers: BTreeMap::new(),
             policies: BTreeMap::new(),
             exceptions: BTreeMap::new(),
+            approvals_are_guarded: true,
             stores: BTreeMap::new(),
             flows: BTreeMap::new(),
             namespaces: BTreeMap::new(),
@@ -306,6 +309,12 @@ impl Index {
     pub fn hint(&mut self, hints: Hints) {
         self.hints = Some(hints);
         self.stale.places = true;
+    }
+
+    /// Hears no exception: nothing in the cluster sees to it that only approvers approve.
+    #[must_use]
+    pub fn without_exceptions(self) -> Self {
+        Self { approvals_are_guarded: false, ..self }
     }
 
     /// Notes an object as it is now. Whether that changes anything that anybody looks at: nodes, for one, are written

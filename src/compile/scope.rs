@@ -137,7 +137,8 @@ impl Span {
     }
 }
 
-/// Every scope: labels first, since they are few and mean whole namespaces.
+/// Every scope: labels first, since they are few and mean whole namespaces; objects with a label of their own, in namespaces
+/// with exceptions, last.
 pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
     let mut values: BTreeMap<&str, Vec<&NamespaceScope>> = BTreeMap::new();
     let judged = |name: &String| !inputs.exempt.contains(name);
@@ -149,20 +150,23 @@ pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
     }
     let excepted: BTreeSet<String> =
         excepted(world, now).filter(|name| judged(name) && world.namespaces.contains_key(*name)).cloned().collect();
-    let mut scopes: Vec<Scope> = Vec::new();
+    let (mut scopes, mut whole, mut foreign): (Vec<Scope>, Vec<Scope>, Vec<Scope>) = Default::default();
     for (value, namespaces) in values {
         let of_namespaces = of_label(world, inputs, (value, &namespaces), &excepted, now);
         // Objects elsewhere may carry the same label themselves.
         scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value, &excepted)));
-        for name in of_namespaces.iter().flat_map(|_| &excepted) {
+        for (name, scope) in excepted.iter().flat_map(|name| Some((name, of_namespaces.as_ref()?))) {
             let own = namespaces.iter().any(|namespace| namespace.name == *name);
-            scopes.extend(of_namespaces.as_ref().map(|scope| by_exception(world, scope, name, (value, own))));
+            let scope = by_exception(world, scope, name, (value, own));
+            if own { whole.push(scope) } else { foreign.push(scope) }
         }
         scopes.extend(of_namespaces);
     }
+    scopes.append(&mut whole);
     for namespace in namespaces() {
         scopes.extend(of_stores(world, namespace, excepted.contains(&namespace.name), now));
     }
+    scopes.append(&mut foreign);
     scopes
 }
 

@@ -51,6 +51,10 @@ fn honoured(hearing: &Hearing, findings: i64) -> Set {
     match hearing {
         Hearing::Invalid(_) => set(KIND, false, "Invalid", "it cannot be read"),
         Hearing::Expired(on) => set(KIND, false, "Expired", format!("it has expired on {on}")),
+        Hearing::Unguarded => {
+            let message = "the operator runs without guards, so that nobody sees to it who approves what";
+            set(KIND, false, "Unguarded", message)
+        }
         Hearing::Unapproved(why) => set(KIND, false, why.reason(), why.message()),
         Hearing::NotYet(starts) => set(KIND, false, "NotYet", format!("it begins on {starts}")),
         Hearing::NotAllowed(why) => {

@@ -85,7 +85,7 @@ impl Waivable {
 }
 
 /// What an object is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its API group; none, in an exception: of any group.
     pub group: Option<String>,
@@ -109,7 +109,7 @@ impl Identity {
 
 /// What is judged, as far as exceptions ask: where it stands, and by which names a person knows it. Only made where the
 /// namespace has exceptions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// Its namespace.
     pub namespace: String,

@@ -8,7 +8,6 @@ use super::country::CountrySet;
 use super::data::Data;
 use super::facts::{Alternative, Flexibility, Placement};
 use super::lawbook::Lawbook;
-use super::law::opinion::Legal;
 use super::verdict::{Finding, Obligation, Relief, Waiver};
 
 /// "personal data of DE (DataStore cx/answers)", for all the data of a placement.
@@ -120,22 +119,25 @@ pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String>
             };
             let clauses: String = clauses.iter().map(clause).collect();
             let source = citation.as_ref().map(|citation| format!("; source: {citation}")).unwrap_or_default();
-            let waived = waived.as_ref().map(|waiver| format!("; {}", waiver_of(waiver, *unproven))).unwrap_or_default();
+            let waived = waived.as_ref().map(|waiver| format!("; {}", relief(waiver, rule, *unproven))).unwrap_or_default();
             format!("[{rule}] {field}: {message}{clauses}{source}{waived}. To fix: {remedy}")
         })
         .collect()
 }
 
 /// Who lets a finding pass, or has accepted the risk.
-pub fn waiver_of(waiver: &Waiver, unproven: bool) -> String {
+fn relief(waiver: &Waiver, rule: &str, unproven: bool) -> String {
     let Waiver { exception, approver, until, relief } = waiver;
     match relief {
         Relief::Waived => format!("waived until {until} by ResidencyException {exception}, approved by {approver}"),
         Relief::RiskAccepted => {
-            let legal = if unproven { Legal::Unknown } else { Legal::Prohibited };
-            format!(
-                "risk accepted by {approver} until {until} (ResidencyException {exception}); legal state remains {legal:?}"
-            )
+            let stays = match (rule.starts_with("LAW-"), unproven) {
+                (true, false) => "legal state remains Prohibited",
+                (true, true) => "legal state remains Unknown",
+                // The list of places says `Law`, and what that allows stays as it is.
+                (false, _) => "the law is not waived",
+            };
+            format!("risk accepted by {approver} until {until} (ResidencyException {exception}); {stays}")
         }
     }
 }

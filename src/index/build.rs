@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Index, Name, Stale};
-use crate::api::v1alpha1::{DataFlowSpec, ORIGIN_LABEL, StoreReference};
+use crate::api::v1alpha1::{DataFlowSpec, ORIGIN_LABEL, ResidencyException, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
@@ -102,7 +102,8 @@ impl Index {
         let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
         let policies = builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
         // What nobody else has approved is not there.
-        let approved = self.exceptions.values().filter(|one| read::exception::approved(one).is_ok());
+        let heard = |one: &&ResidencyException| self.approvals_are_guarded && read::exception::approved(one).is_ok();
+        let approved = self.exceptions.values().filter(heard);
         Policies::new(policies).except(approved.filter_map(|one| read::exception::exception(one).ok()))
     }
 

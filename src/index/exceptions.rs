@@ -36,6 +36,8 @@ pub enum Hearing {
     Invalid(Vec<Problem>),
     /// It is no more.
     Expired(Timestamp),
+    /// Nothing sees to it that only approvers approve.
+    Unguarded,
     /// Nobody else has approved it as it stands.
     Unapproved(Unapproved),
     /// It begins later.
@@ -79,7 +81,14 @@ impl Index {
                 Ok(read) => (ends_within(read, now).filter(|_| honoured(read)), next(read, now)),
                 Err(_) => (None, None),
             };
-            let hearing = hearing(object, read.as_ref().map_err(Vec::as_slice), world, now);
+            let hearing = match hearing(object, read.as_ref().map_err(Vec::as_slice), world, now) {
+                Hearing::Unapproved(_) | Hearing::NotYet(_) | Hearing::NotAllowed(_) | Hearing::Honoured { .. }
+                    if !self.approvals_are_guarded =>
+                {
+                    Hearing::Unguarded
+                }
+                other => other,
+            };
             ExceptionReport { object: object.clone(), hearing, waived, risks, ends_within, next }
         };
         self.exceptions.iter().map(report).collect()

@@ -140,6 +140,13 @@ impl Client {
         self.try_send_with(method, path, content, body, &headers).unwrap()
     }
 
+    /// The same for a change of an object or of a part of it.
+    pub fn patch_as(&self, path: &str, patch: &Value, (name, groups): (&str, &[&str])) -> Answer {
+        let groups = groups.iter().map(|group| ("impersonate-group", *group));
+        let headers: Vec<_> = [("impersonate-user", name)].into_iter().chain(groups).collect();
+        self.try_send_with("PATCH", path, "application/merge-patch+json", patch, &headers).unwrap()
+    }
+
     /// Asks for a part of the object that `reference` names.
     pub fn create_part(&self, reference: &Value, part: &str, manifest: &Value) -> Answer {
         self.send("POST", &format!("{}/{part}", path_of(reference)), manifest)

@@ -135,6 +135,7 @@ fn what_is_aggregated_reaches_the_people() {
         ("view", "list", "datastores"),
         ("edit", "get", "residencypolicies"),
         ("edit", "create", "dataflows"),
+        ("edit", "create", "residencyexceptions"),
         ("admin", "deletecollection", "datastores"),
     ] {
         until("the role is aggregated", PATIENCE, || {
@@ -142,7 +143,8 @@ fn what_is_aggregated_reaches_the_people() {
         });
     }
     for (role, verb, resource) in
-        [("view", "patch", "datastores"), ("edit", "create", "residencypolicies"), ("admin", "patch", "locations")]
+        [("view", "patch", "datastores"), ("edit", "create", "residencypolicies"), ("admin", "patch", "locations"),
+        ("admin", "approve", "residencyexceptions"), ("admin", "patch", "residencyexceptions/status")]
     {
         assert!(!may(role, verb, resource), "{role} {verb} {resource}");
     }
