@@ -280,7 +280,11 @@ fn judge<'a>(
     let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.asked(), data, law);
     // What passes by an exception alone is told as well.
     let excepted = !law.excepting.is_empty();
-    if !excepted && places.within(&limits.all) && !enforced.is_empty() && placement.data.iter().all(|data| covered(data)) {
+    if !excepted
+        && places.within(&limits.all)
+        && !enforced.is_empty()
+        && placement.data.iter().all(|data| covered(data))
+    {
         return None;
     }
     let bindings = bindings(placement, policies, law);

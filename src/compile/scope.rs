@@ -155,7 +155,7 @@ pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
         let of_namespaces = of_label(world, inputs, (value, &namespaces), &excepted, now);
         // Objects elsewhere may carry the same label themselves.
         scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value, &excepted)));
-        for (name, scope) in excepted.iter().flat_map(|name| Some((name, of_namespaces.as_ref()?))) {
+        for (name, scope) in excepted.iter().filter_map(|name| Some((name, of_namespaces.as_ref()?))) {
             let own = namespaces.iter().any(|namespace| namespace.name == *name);
             let scope = by_exception(world, scope, name, (value, own));
             if own { whole.push(scope) } else { foreign.push(scope) }
@@ -228,9 +228,8 @@ fn of_label(
     let process = Spans::of(world, Act::Process, (&data, None), now);
     let store = Spans::of(world, Act::Store, (&data, None), now);
     let access = Spans::of(world, Act::Access, (&data, None), now);
-    let more = |namespace: &&&NamespaceScope| {
-        excepted.contains(&namespace.name) || adds_to(world, namespace, &data, now)
-    };
+    let more =
+        |namespace: &&&NamespaceScope| excepted.contains(&namespace.name) || adds_to(world, namespace, &data, now);
     let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
     Some(Scope {
         id: identifier(value),
@@ -330,8 +329,10 @@ pub fn left(world: &World, scopes: &[Scope], inputs: &Inputs) -> Vec<Left> {
     let by_reference = judged.filter(|namespace| {
         !namespace.secrets.is_empty() || namespace.stores.iter().any(|store| !store.claim_names.is_empty())
     });
-    let apart =
-        named("what stores and flows ask beyond the origin label, and what exceptions are about, in namespaces", apart.map(String::as_str).collect());
+    let apart = named(
+        "what stores and flows ask beyond the origin label, and what exceptions are about, in namespaces",
+        apart.map(String::as_str).collect(),
+    );
     let by_reference = named(
         "pods and claims that belong to a store by name or by a secret, in namespaces",
         by_reference.map(|namespace| namespace.name.as_str()).collect(),

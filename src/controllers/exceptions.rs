@@ -15,10 +15,7 @@ use crate::index::{ExceptionReport, Hearing};
 use crate::state::Shared;
 
 /// What the statuses should be, for those that are not so already (no client).
-pub fn plan(
-    reports: Vec<ExceptionReport>,
-    now: Timestamp,
-) -> Vec<(ResidencyException, ResidencyExceptionStatus)> {
+pub fn plan(reports: Vec<ExceptionReport>, now: Timestamp) -> Vec<(ResidencyException, ResidencyExceptionStatus)> {
     reports.into_iter().filter_map(|report| status(report, now)).collect()
 }
 

@@ -91,7 +91,12 @@ pub(super) fn set(kind: &'static str, status: bool, reason: &'static str, messag
 }
 
 /// The conditions with the time of their last change kept where nothing changed.
-pub(super) fn conditions(before: &[Condition], generation: Option<i64>, sets: Vec<Set>, now: Timestamp) -> Vec<Condition> {
+pub(super) fn conditions(
+    before: &[Condition],
+    generation: Option<i64>,
+    sets: Vec<Set>,
+    now: Timestamp,
+) -> Vec<Condition> {
     sets.into_iter()
         .map(|Set { kind, status, reason, message }| {
             let status = if status { "True" } else { "False" };
@@ -421,7 +426,9 @@ fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatu
     if status.violations + status.unproven <= before {
         return;
     }
-    let Some(finding) = status.findings.iter().filter(|one| !one.is_waived()).max_by_key(|finding| finding.mode) else { return };
+    let Some(finding) = status.findings.iter().filter(|one| !one.is_waived()).max_by_key(|finding| finding.mode) else {
+        return;
+    };
     let reason = if status.violations > 0 { "ResidencyViolation" } else { "ResidencyUnproven" };
     let metadata = &object.metadata;
     let regarding = events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());

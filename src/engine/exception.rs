@@ -211,9 +211,10 @@ impl Exception {
     fn holds_data(&self, via: &Source) -> bool {
         match via {
             Source::Label => true,
-            Source::Namespace(space) | Source::Store(space, _) | Source::Flow(space, _) | Source::Object(_, space, _) => {
-                *space == self.namespace
-            }
+            Source::Namespace(space)
+            | Source::Store(space, _)
+            | Source::Flow(space, _)
+            | Source::Object(_, space, _) => *space == self.namespace,
         }
     }
 
@@ -267,10 +268,11 @@ impl Exceptions {
         let Some(subject) = subject else { return Excepting::default() };
         let mut excepting = Excepting { subject: Some(subject), ..Excepting::default() };
         for one in self.of(&subject.namespace).iter().filter(|one| one.may_concern(subject)) {
-            excepting.until = [Some(one.expires), one.starts].into_iter().flatten().filter(|at| *at > now).fold(
-                excepting.until,
-                |until, at| sooner(until, Some(at)),
-            );
+            excepting.until = [Some(one.expires), one.starts]
+                .into_iter()
+                .flatten()
+                .filter(|at| *at > now)
+                .fold(excepting.until, |until, at| sooner(until, Some(at)));
             if one.holds(now) {
                 excepting.all.push(one);
             }
@@ -311,7 +313,13 @@ impl<'a> Excepting<'a> {
     }
 
     /// Those of a rule that are about some of the data of a placement.
-    fn about(&self, rule: Waivable, data: &Data, beside: &[&Source], at: At<'_>) -> impl Iterator<Item = &'a Exception> {
+    fn about(
+        &self,
+        rule: Waivable,
+        data: &Data,
+        beside: &[&Source],
+        at: At<'_>,
+    ) -> impl Iterator<Item = &'a Exception> {
         let subject = self.subject;
         let known = data.unknown_origin.is_none();
         self.all.iter().copied().filter(move |one| {
@@ -358,7 +366,9 @@ impl<'a> Excepting<'a> {
         let beside: Vec<&Source> = data.iter().map(|data| &data.via).collect();
         let (first, others) = data.split_first()?;
         let about_all = |one: &&Exception| {
-            others.iter().all(|data| self.about(Waivable::Unknown, data, &beside, at).any(|other| other.name == one.name))
+            others
+                .iter()
+                .all(|data| self.about(Waivable::Unknown, data, &beside, at).any(|other| other.name == one.name))
         };
         let counts = |one: &&Exception| match relief {
             Relief::Waived => one.is_allowed_by(policy, at.now),
@@ -409,4 +419,24 @@ impl<'a> Excepting<'a> {
 /// Of two the one that lasts longer; of two alike the first by name.
 fn last_of<'a>(best: &'a Exception, one: &'a Exception) -> &'a Exception {
     if one.expires > best.expires { one } else { best }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rules;
+
+    #[test]
+    fn every_rule_of_owners_and_of_law_may_be_named_and_no_other() {
+        let read = |id: &str| serde_json::from_value::<Waivable>(id.into());
+        let named = ["RES-PLACE", "RES-UNKNOWN"].into_iter();
+        let named = named.chain(rules::OWNER.iter().map(|rule| rule.id)).chain(rules::LEGAL.iter().map(|rule| rule.id));
+        for id in named {
+            assert_eq!(read(id).unwrap().id(), id);
+            assert_eq!(read(id).unwrap().is_the_owners(), id.starts_with("RES-"), "{id}");
+        }
+        for id in ["RES-ORIGIN", "RES-UNCOVERED", "RES-CONFLICT", rules::SCOPE, rules::SPEC] {
+            assert!(read(id).is_err(), "{id}");
+        }
+    }
 }

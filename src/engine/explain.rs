@@ -119,14 +119,15 @@ pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String>
             };
             let clauses: String = clauses.iter().map(clause).collect();
             let source = citation.as_ref().map(|citation| format!("; source: {citation}")).unwrap_or_default();
-            let waived = waived.as_ref().map(|waiver| format!("; {}", relief(waiver, rule, *unproven))).unwrap_or_default();
+            let waived =
+                waived.as_ref().map(|waiver| format!("; {}", relief(waiver, rule, *unproven))).unwrap_or_default();
             format!("[{rule}] {field}: {message}{clauses}{source}{waived}. To fix: {remedy}")
         })
         .collect()
 }
 
 /// Who lets a finding pass, or has accepted the risk.
-fn relief(waiver: &Waiver, rule: &str, unproven: bool) -> String {
+pub fn relief(waiver: &Waiver, rule: &str, unproven: bool) -> String {
     let Waiver { exception, approver, until, relief } = waiver;
     match relief {
         Relief::Waived => format!("waived until {until} by ResidencyException {exception}, approved by {approver}"),

@@ -575,9 +575,9 @@ impl Policies {
                 &made
             };
             let stands_on_law = resolved.list(policy, act).is_some_and(|list| list.law);
-            let widened = |own: CountrySet, data: &Data| match excepts && !stands_on_law {
-                true => own.union(&law.excepting.widening(policy, data, &beside, law.at())),
-                false => own,
+            let widens = excepts && !stands_on_law;
+            let widened = |own: CountrySet, data: &Data| {
+                if widens { own.union(&law.excepting.widening(policy, data, &beside, law.at())) } else { own }
             };
             let each = strictest.iter().filter_map(|data| {
                 let own = resolved.allowed(policy, act, data, law)?;

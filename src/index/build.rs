@@ -100,7 +100,8 @@ impl Index {
 
     fn read_policies(&self) -> Policies {
         let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
-        let policies = builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
+        let policies =
+            builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
         // What nobody else has approved is not there.
         let heard = |one: &&ResidencyException| self.approvals_are_guarded && read::exception::approved(one).is_ok();
         let approved = self.exceptions.values().filter(heard);

@@ -118,7 +118,9 @@ impl Tally {
         for (position, finding) in verdict.findings.iter().enumerate() {
             self.findings.push(told(object, finding));
             // What several policies say of the same thing is one breach.
-            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding)) || finding.is_waived() {
+            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding))
+                || finding.is_waived()
+            {
                 continue;
             }
             if finding.unproven {
@@ -186,7 +188,17 @@ fn told(object: &str, finding: &Finding) -> ObjectFinding {
         None => message,
     };
     let source = citation.map(|citation| citation.to_string());
-    ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy, source, waived }
+    ObjectFinding {
+        object: object.to_owned(),
+        rule: rule.to_owned(),
+        field,
+        mode,
+        policy,
+        message,
+        remedy,
+        source,
+        waived,
+    }
 }
 
 impl Index {

@@ -120,7 +120,10 @@ pub fn say_literally(world: &World, spec: &PodSpec, facts: &Facts, verdict: &mut
     if process.flexibility != Flexibility::Nodes {
         return;
     }
-    let Some((enforced, by)) = engine::pinned_to(process, facts.subject.as_ref(), &world.lawbook, &world.policies, now) else { return };
+    let Some((enforced, by)) = engine::pinned_to(process, facts.subject.as_ref(), &world.lawbook, &world.policies, now)
+    else {
+        return;
+    };
     if enforced.is_empty() || enforced.is_full() || leads_literally(world, spec, &enforced) {
         return;
     }

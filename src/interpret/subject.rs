@@ -33,7 +33,8 @@ fn made(name: &str, (kind, maker): &(String, String)) -> Vec<Identity> {
         known_as.push(Identity::new(None, kind, maker));
     }
     // A cron job names its jobs after itself and a time.
-    let cron = maker.rsplit_once('-').filter(|(_, time)| time.len() > 6 && time.bytes().all(|one| one.is_ascii_digit()));
+    let cron =
+        maker.rsplit_once('-').filter(|(_, time)| time.len() > 6 && time.bytes().all(|one| one.is_ascii_digit()));
     if let Some((cron, _)) = cron.filter(|_| kind == "Job") {
         known_as.push(Identity::new(Some("batch"), "CronJob", cron));
     }

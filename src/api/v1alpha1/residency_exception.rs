@@ -36,11 +36,7 @@ use crate::engine::exception::Waivable;
     derive = "PartialEq",
     printcolumn(name = "Approver", type_ = "string", json_path = ".spec.approver"),
     printcolumn(name = "Expires", type_ = "string", json_path = ".spec.expires"),
-    printcolumn(
-        name = "Honoured",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Honoured\")].status"
-    ),
+    printcolumn(name = "Honoured", type_ = "string", json_path = ".status.conditions[?(@.type==\"Honoured\")].status"),
     printcolumn(name = "Waives", type_ = "integer", json_path = ".status.waived"),
     printcolumn(
         name = "Message",

@@ -87,7 +87,9 @@ pub fn heard<'a>(exception: &Exception, policies: &'a Policies, now: Timestamp) 
         let Policy { name, longest_exception, .. } = policy;
         match longest_exception {
             Some(_) if exception.is_allowed_by(policy, now) => loosened.push(name.as_str()),
-            Some(longest) => deaf.push(format!("it lasts longer than the {} days of policy {name}", longest.as_hours() / 24)),
+            Some(longest) => {
+                deaf.push(format!("it lasts longer than the {} days of policy {name}", longest.as_hours() / 24));
+            }
             // Where no policy is named, those that allow none are simply not meant.
             None if !exception.policies.is_empty() => deaf.push(format!("policy {name} allows no exceptions")),
             None => {}

@@ -142,10 +142,13 @@ fn what_is_aggregated_reaches_the_people() {
             yes(may(role, verb, resource), format!("{role} {verb} {resource}"))
         });
     }
-    for (role, verb, resource) in
-        [("view", "patch", "datastores"), ("edit", "create", "residencypolicies"), ("admin", "patch", "locations"),
-        ("admin", "approve", "residencyexceptions"), ("admin", "patch", "residencyexceptions/status")]
-    {
+    for (role, verb, resource) in [
+        ("view", "patch", "datastores"),
+        ("edit", "create", "residencypolicies"),
+        ("admin", "patch", "locations"),
+        ("admin", "approve", "residencyexceptions"),
+        ("admin", "patch", "residencyexceptions/status"),
+    ] {
         assert!(!may(role, verb, resource), "{role} {verb} {resource}");
     }
 }

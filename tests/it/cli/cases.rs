@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use domicile::engine::explain;
 use domicile::interpret::Operation;
 use serde_json::{Value, json};
 
@@ -77,7 +78,10 @@ fn differences(case: &Case, run: &Run) -> String {
             let [rule, field, message, policy, allows, remedy] =
                 ["rule", "field", "message", "policy", "allows", "remedy"].map(|key| text(&finding[key]));
             let clause = if policy.is_empty() { String::new() } else { format!("; policy {policy} allows {allows}") };
-            format!("[{rule}] {field}: {message}{clause}. To fix: {remedy}")
+            let waiver = serde_json::from_value(finding["waived"].clone()).ok();
+            let relief = |waiver| format!("; {}", explain::relief(&waiver, &rule, finding["unproven"] == true));
+            let relief = waiver.map(relief).unwrap_or_default();
+            format!("[{rule}] {field}: {message}{clause}{relief}. To fix: {remedy}")
         })
         .collect();
     let warnings: Vec<String> = row["warnings"].as_array().into_iter().flatten().map(text).collect();

@@ -5,7 +5,11 @@ use domicile::engine::verdict::Relief;
 use serde_json::json;
 
 /// Exceptions of a namespace, of which each may be in force.
-fn exceptions(namespace: &'static str, starts: &'static str, expires: &'static str) -> impl Strategy<Value = Vec<Value>> {
+fn exceptions(
+    namespace: &'static str,
+    starts: &'static str,
+    expires: &'static str,
+) -> impl Strategy<Value = Vec<Value>> {
     let some = |pool: &[&'static str], least: usize| prop::sample::subsequence(pool.to_vec(), least..=pool.len());
     let rules = some(&["RES-PLACE", "RES-UNKNOWN", "RES-CONTROL", "RES-GROUND", "LAW-TRANSFER", "LAW-LOCALISATION"], 1);
     let objects = some(
@@ -179,5 +183,20 @@ proptest! {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn without_guards_of_approvals_no_exception_is_heard() {
+    let mut cases = crate::cases::all().into_iter();
+    let case = cases.find(|case| case.name == "an-approved-exception-lets-a-pod-be-where-it-says").unwrap();
+    for (mut index, wanted) in [
+        (Index::new(crate::builtin()), Action::Allow),
+        (Index::new(crate::builtin()).without_exceptions(), Action::Refuse),
+    ] {
+        case.apply_world(&mut index);
+        let texts = case.texts();
+        let judged = interpret::judge(&index.refresh(now()), &case.request(&texts), now()).unwrap();
+        assert_eq!(judged.verdict.action, wanted);
     }
 }
