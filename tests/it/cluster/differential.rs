@@ -103,7 +103,7 @@ fn rest() -> impl Strategy<Value = (bool, Value)> {
     ]
 }
 
-fn a_pod(namespace: &str) -> impl Strategy<Value = (bool, Value)> {
+fn a_pod(namespace: &'static str) -> impl Strategy<Value = (bool, Value)> {
     (constraints(), rest()).prop_map(|(constraints, (compiled, container))| {
         let mut manifest = pod(namespace, "app", &json!({}), constraints);
         let into = manifest["spec"]["containers"][0].as_object_mut().unwrap();
@@ -112,7 +112,7 @@ fn a_pod(namespace: &str) -> impl Strategy<Value = (bool, Value)> {
     })
 }
 
-fn a_claim(namespace: &str) -> impl Strategy<Value = (bool, Value)> {
+fn a_claim(namespace: &'static str) -> impl Strategy<Value = (bool, Value)> {
     let class = prop::sample::select(vec![
         json!({"storageClassName": "differs-de"}),
         json!({"storageClassName": "differs-us"}),
@@ -267,7 +267,7 @@ struct Sample {
 type Paths = BTreeMap<(&'static str, &'static str), usize>;
 
 /// Random objects of a namespace through the decision and the live webhooks, which must agree.
-fn cases(plane: &Plane, namespace: &str) -> Vec<Sample> {
+fn cases(plane: &Plane, namespace: &'static str) -> Vec<Sample> {
     // The same world without a cluster: whatever is there that says something about places.
     let mut index = Index::new(domicile::catalogue::load().unwrap());
     let there = [
