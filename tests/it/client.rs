@@ -141,10 +141,8 @@ impl Client {
     }
 
     /// The same for a change of an object or of a part of it.
-    pub fn patch_as(&self, path: &str, patch: &Value, (name, groups): (&str, &[&str])) -> Answer {
-        let groups = groups.iter().map(|group| ("impersonate-group", *group));
-        let headers: Vec<_> = [("impersonate-user", name)].into_iter().chain(groups).collect();
-        self.try_send_with("PATCH", path, "application/merge-patch+json", patch, &headers).unwrap()
+    pub fn patch_as(&self, path: &str, change: &Value, who: (&str, &[&str])) -> Answer {
+        self.send_all("PATCH", path, "application/merge-patch+json", change, Some(who))
     }
 
     /// Asks for a part of the object that `reference` names.

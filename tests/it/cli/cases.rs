@@ -78,9 +78,9 @@ fn differences(case: &Case, run: &Run) -> String {
             let [rule, field, message, policy, allows, remedy] =
                 ["rule", "field", "message", "policy", "allows", "remedy"].map(|key| text(&finding[key]));
             let clause = if policy.is_empty() { String::new() } else { format!("; policy {policy} allows {allows}") };
-            let waiver = serde_json::from_value(finding["waived"].clone()).ok();
-            let relief = |waiver| format!("; {}", explain::relief(&waiver, &rule, finding["unproven"] == true));
-            let relief = waiver.map(relief).unwrap_or_default();
+            let known = serde_json::from_value(finding["waived"].clone()).ok();
+            let relief = |one| format!("; {}", explain::relief(&one, &rule, finding["unproven"] == true));
+            let relief = known.map(relief).unwrap_or_default();
             format!("[{rule}] {field}: {message}{clause}{relief}. To fix: {remedy}")
         })
         .collect();
