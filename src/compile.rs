@@ -12,7 +12,8 @@
 //! | `domicile-claims.*` | refuses claims whose class or volume is not known to lie inside |
 //! | `domicile-bindings.*` | refuses bindings to nodes that are not known to be inside |
 //! | `domicile-reach.*` | refuses who reaches into pods and is not known to be inside |
-//! | `domicile-guard-*` | keep the labels, kinds and configurations that decide what is protected |
+//! | `domicile-guard-*` | keep the labels, kinds and configurations that decide what is protected, and who approves exceptions |
+//! | `domicile-sign-exceptions` | notes who has written an exception, where the API server serves mutating policies |
 //!
 //! Everything is written as literals, with no parameter object that could be missing. A validating policy never says yes in
 //! place of the webhook: all of them must agree. Where a policy is exact (it says yes and no just as the decision does) the
@@ -243,6 +244,8 @@ pub fn plan(world: &World, inputs: &Inputs, now: Timestamp) -> Plan {
             plan.groups.push(group);
         }
     }
+    let exceptions = world.policies.exceptions().iter().flat_map(|one| [Some(one.expires), one.starts]).flatten();
+    plan.until = plan.until.into_iter().chain(exceptions.filter(|at| *at > now)).min();
     let limited = |scope: &&Scope| scope.process.first().is_some() || scope.store.first().is_some();
     let enforced = scopes.iter().filter(limited).filter_map(|scope| scope.label.clone()).collect();
     guards::labels(&mut plan, inputs, &enforced);

@@ -13,7 +13,7 @@
 //! - `decide` never fails and never panics; bad or missing facts become findings.
 //! - Equal inputs give equal bytes: nothing depends on the order in which objects arrived.
 //! - What is not proven is not allowed: an unknown place is refused wherever a policy enforces.
-//! - One more policy or origin never makes a verdict milder.
+//! - One more policy or origin never makes a verdict milder; one more exception never makes it stricter.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -21,6 +21,7 @@ pub mod compile;
 pub mod country;
 pub mod data;
 pub mod endpoint;
+pub mod exception;
 pub mod explain;
 pub mod facts;
 pub mod gazetteer;
@@ -41,6 +42,7 @@ use jiff::Timestamp;
 
 use country::CountrySet;
 use data::Data;
+use exception::Subject;
 use facts::{Act, Facts, Flexibility, Placement, Stake};
 use law::matter::Matter;
 use law::opinion::{Ground, Legal, Outcome, opinion};
@@ -48,7 +50,7 @@ use law::source::Authority;
 use law::transfer::sooner;
 use lawbook::Lawbook;
 use place::Places;
-use policy::{Asker, Law, Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
+use policy::{Asker, Law, Leaves, Mode, PinBy, Policies, Policy, RewritePods, RewriteStorage};
 use rules::{Judged, Owners};
 use verdict::{Action, Change, Finding, Obligation, Rewrite, Verdict};
 
@@ -57,8 +59,12 @@ use verdict::{Action, Change, Finding, Obligation, Rewrite, Verdict};
 pub struct Binding<'a> {
     /// The policy.
     pub policy: &'a Policy,
-    /// The intersection of what it allows for each kind of data concerned.
+    /// The intersection of what it allows for each kind of data concerned, with the exceptions that are about it.
     pub allowed: CountrySet,
+    /// The same without exceptions.
+    pub own: CountrySet,
+    /// Whether it allows that because the law does: then no exception widens it.
+    pub stands_on_law: bool,
 }
 
 /// Judges what an object would do with personal data.
@@ -66,16 +72,29 @@ pub struct Binding<'a> {
 /// A placement complies when every possible place is allowed by every policy that covers its data. Where an enforcing
 /// policy is broken, the placement is narrowed to possible and allowed places if the object can be changed so;
 /// otherwise the request is refused. Policies that warn or audit are judged against the outcome of that.
+///
+/// What an exception waives stays among the findings and refuses nothing.
 pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Verdict {
+    let law = policies.law_for(facts.subject.as_ref(), lawbook, now);
+    let verdict = decide_under(facts, policies, &law);
+    if law.excepting.is_empty() || verdict.action != Action::Refuse {
+        return verdict;
+    }
+    // More room for one placement may lead another of the same object astray: a wider pin, another class. An exception only
+    // ever lets more through, so that what passes without it passes.
+    let without = decide_under(facts, policies, &law.without_exceptions());
+    if without.action < verdict.action { without } else { verdict }
+}
+
+fn decide_under(facts: &Facts, policies: &Policies, law: &Law<'_>) -> Verdict {
     let mut verdict = Verdict::allow();
-    let law = policies.law(lawbook, now);
     let mut all = Vec::with_capacity(facts.placements.len());
     for (position, placement) in facts.placements.iter().enumerate() {
         if placement.data.is_empty() {
             continue;
         }
-        verdict.holds_until = sooner(verdict.holds_until, policies.holds_until(&placement.data, &law));
-        all.extend(judge(position, placement, policies, &law, &mut verdict));
+        verdict.holds_until = sooner(verdict.holds_until, policies.holds_until(&placement.data, law));
+        all.extend(judge(position, placement, policies, law, &mut verdict));
     }
     let pinned = verdict.rewrites.iter().filter_map(|rewrite| match &rewrite.change {
         Change::PinNodes { countries, .. } => Some(*countries),
@@ -90,7 +109,7 @@ pub fn decide(facts: &Facts, lawbook: &Lawbook, policies: &Policies, now: Timest
     }
     verdict.findings.extend(rules::contradiction(facts, &verdict.rewrites));
     for stake in &facts.matters {
-        before_the_law(stake, policies, &law, &mut verdict);
+        before_the_law(stake, policies, law, &mut verdict);
     }
     if verdict.refusals().next().is_some() {
         verdict.action = Action::Refuse;
@@ -113,7 +132,7 @@ fn before_the_law(stake: &Stake, policies: &Policies, law: &Law<'_>, verdict: &m
         None => message.to_owned(),
     };
     verdict.legal = verdict.legal.max(Some(opinion.legal));
-    verdict.holds_until = sooner(verdict.holds_until, opinion.until);
+    verdict.holds_until = sooner(verdict.holds_until, sooner(opinion.until, law.excepting.until()));
     let covering: Vec<&Policy> = policies.asking(&matter.origins, &matter.categories, law).collect();
     for outcome in &opinion.outcomes {
         let finding = |policy: &Policy| Finding {
@@ -126,6 +145,7 @@ fn before_the_law(stake: &Stake, policies: &Policies, law: &Law<'_>, verdict: &m
             remedy: outcome.remedy.clone(),
             unproven: outcome.legal == Legal::Unknown,
             citation: outcome.citation.clone(),
+            waived: law.excepting.legal(outcome, policy, matter, law.at()),
         };
         match outcome.legal {
             Legal::Permitted => {}
@@ -154,6 +174,7 @@ fn before_the_law(stake: &Stake, policies: &Policies, law: &Law<'_>, verdict: &m
         let owners = Owners { matter, opinion: &opinion, policy, lawbook, now };
         let found = rules::OWNER.iter().flat_map(|rule| (rule.check)(&owners));
         verdict.findings.extend(found.map(|finding| Finding {
+            waived: law.excepting.owners(&finding, policy, matter, law.at()),
             message: told(&finding.field, &finding.message),
             field: field(&finding.field),
             ..finding
@@ -179,8 +200,9 @@ fn note(into: &mut Vec<String>, all: &[String]) {
 /// The policies that limit a placement, by name.
 pub fn bindings<'a>(placement: &Placement, policies: &'a Policies, law: &Law<'_>) -> Vec<Binding<'a>> {
     let mut bindings = Vec::new();
-    policies.limits(placement.asked(), &placement.data, law, |policy, allowed| {
-        bindings.push(Binding { policy, allowed });
+    policies.limits(placement.asked(), &placement.data, law, |policy, leaves| {
+        let Leaves { allowed, own, stands_on_law } = leaves;
+        bindings.push(Binding { policy, allowed, own, stands_on_law });
     });
     bindings
 }
@@ -208,7 +230,7 @@ impl Limits {
             pods_may_be_pinned: true,
             pin_by: PinBy::Auto,
         };
-        policies.limits(act, data, law, |policy, allowed| {
+        policies.limits(act, data, law, |policy, Leaves { allowed, .. }| {
             limits.all = limits.all.intersection(&allowed);
             if policy.mode == Mode::Enforce {
                 limits.any_enforces = true;
@@ -225,11 +247,12 @@ impl Limits {
 /// enforced, or a policy does not let pods be pinned.
 pub fn pinned_to(
     placement: &Placement,
+    subject: Option<&Subject>,
     lawbook: &Lawbook,
     policies: &Policies,
     now: Timestamp,
 ) -> Option<(CountrySet, PinBy)> {
-    let law = policies.law(lawbook, now);
+    let law = policies.law_for(subject, lawbook, now);
     let limits = Limits::of(placement.asked(), &placement.data, policies, &law);
     (limits.any_enforces && limits.pods_may_be_pinned).then_some((limits.enforced, limits.pin_by))
 }
@@ -255,7 +278,13 @@ fn judge<'a>(
         places = narrowed;
     }
     let covered = |data: &Data| data.unknown_origin.is_none() && policies.cover(placement.asked(), data, law);
-    if places.within(&limits.all) && !enforced.is_empty() && placement.data.iter().all(|data| covered(data)) {
+    // What passes by an exception alone is told as well.
+    let excepted = !law.excepting.is_empty();
+    if !excepted
+        && places.within(&limits.all)
+        && !enforced.is_empty()
+        && placement.data.iter().all(|data| covered(data))
+    {
         return None;
     }
     let bindings = bindings(placement, policies, law);

@@ -9,6 +9,7 @@
 
 mod audit;
 mod build;
+mod exceptions;
 mod lineage;
 mod manifest;
 mod memo;
@@ -25,7 +26,7 @@ use kube::ResourceExt;
 
 use crate::api::v1alpha1::{
     Bloc, DataFlow, DataFlowStatus, DataStore, DataStoreStatus, InterpretedScope, Jurisdiction, Location, ORIGIN_LABEL,
-    Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
+    Provider, ResidencyException, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
 };
 use crate::catalogue::Catalogue;
 use crate::compile;
@@ -43,9 +44,10 @@ use crate::interpret::workload::{self, Template};
 use crate::interpret::world::{HeldPod, World};
 
 use lineage::{Ends, Owner, StaleLineage};
-use touching::{Maker, Toucher, Touching};
+use touching::{Toucher, Touching};
 
 pub use audit::{Audit, Found, Judged, Subject};
+pub use exceptions::{ExceptionReport, Hearing};
 pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
@@ -78,6 +80,8 @@ pub enum Object {
     Pod(Pod),
     /// A provider of the cluster's own.
     Provider(Provider),
+    /// An exception from policies.
+    ResidencyException(ResidencyException),
     /// A policy.
     ResidencyPolicy(ResidencyPolicy),
     /// Teaches a resource type.
@@ -110,6 +114,7 @@ pub enum Kind {
     Node,
     Pod,
     Provider,
+    ResidencyException,
     ResidencyPolicy,
     ResourceInterpreter,
     StorageClass,
@@ -123,7 +128,6 @@ pub enum Kind {
 struct PodState {
     /// Shared with the snapshots.
     pod: Arc<HeldPod>,
-    maker: Maker,
     ended: bool,
     uid: Box<str>,
     /// What the audit found.
@@ -208,6 +212,9 @@ pub struct Index {
     mechanisms: BTreeMap<String, TransferMechanism>,
     providers: BTreeMap<String, Provider>,
     policies: BTreeMap<String, ResidencyPolicy>,
+    exceptions: BTreeMap<Name, ResidencyException>,
+    /// Whether somebody sees to it that only approvers approve.
+    approvals_are_guarded: bool,
     stores: BTreeMap<Name, StoreState>,
     flows: BTreeMap<Name, FlowState>,
     namespaces: BTreeMap<String, Option<String>>,
@@ -263,6 +270,8 @@ impl Index {
             mechanisms: BTreeMap::new(),
             providers: BTreeMap::new(),
             policies: BTreeMap::new(),
+            exceptions: BTreeMap::new(),
+            approvals_are_guarded: true,
             stores: BTreeMap::new(),
             flows: BTreeMap::new(),
             namespaces: BTreeMap::new(),
@@ -300,6 +309,12 @@ impl Index {
     pub fn hint(&mut self, hints: Hints) {
         self.hints = Some(hints);
         self.stale.places = true;
+    }
+
+    /// Hears no exception: nothing in the cluster sees to it that only approvers approve.
+    #[must_use]
+    pub fn without_exceptions(self) -> Self {
+        Self { approvals_are_guarded: false, ..self }
     }
 
     /// Notes an object as it is now. Whether that changes anything that anybody looks at: nodes, for one, are written
@@ -344,6 +359,7 @@ impl Index {
                 self.policies.insert(policy.name_any(), policy);
                 changed
             }
+            Object::ResidencyException(exception) => self.apply_exception(exception),
             Object::DataStore(store) => self.apply_store(store),
             Object::DataFlow(flow) => self.apply_flow(flow),
             Object::Namespace(namespace) => {
@@ -408,16 +424,30 @@ impl Index {
         let phase = status.and_then(|status| status.phase);
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec });
+        let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec, maker });
         let uid = metadata.uid.unwrap_or_default().into_boxed_str();
-        let state = PodState { pod, maker, ended, uid, kept: None };
-        let says = |state: &PodState| (state.pod.clone(), state.maker.clone(), state.ended, state.uid.clone());
+        let state = PodState { pod, ended, uid, kept: None };
+        let says = |state: &PodState| (state.pod.clone(), state.ended, state.uid.clone());
         let changed = self.pods.get(&name).map(says) != Some(says(&state));
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
             self.stale_pods.insert(name.0.clone());
             self.pods.insert(name, state);
         }
+        changed
+    }
+
+    /// Of the status only the approval decides anything.
+    fn apply_exception(&mut self, exception: ResidencyException) -> bool {
+        let name = (exception.namespace().unwrap_or_default(), exception.name_any());
+        let decides = |one: &ResidencyException| {
+            let approval = one.status.as_ref().and_then(|status| status.approval.clone());
+            (one.spec.clone(), approval, one.metadata.generation)
+        };
+        let old = self.exceptions.get(&name);
+        self.stale.policies |= old.is_none_or(|old| decides(old) != decides(&exception));
+        let changed = old.is_none_or(|old| old.spec != exception.spec || old.status != exception.status);
+        self.exceptions.insert(name, exception);
         changed
     }
 
@@ -586,6 +616,7 @@ impl Index {
             Kind::Location => self.stale.places |= self.locations.remove(name).is_some(),
             Kind::Provider => self.stale.places |= self.providers.remove(name).is_some(),
             Kind::ResidencyPolicy => self.stale.policies |= self.policies.remove(name).is_some(),
+            Kind::ResidencyException => self.stale.policies |= self.exceptions.remove(&key()).is_some(),
             Kind::DataStore => {
                 if self.stores.remove(&key()).is_some() {
                     self.stale_lineage.stores.insert(key());
@@ -672,6 +703,7 @@ impl Index {
             Kind::VolumeAttributesClass => cluster(self.attributes_classes.keys().collect()),
             Kind::DataStore => self.stores.keys().cloned().collect(),
             Kind::DataFlow => self.flows.keys().cloned().collect(),
+            Kind::ResidencyException => self.exceptions.keys().cloned().collect(),
             Kind::Pod => self.pods.keys().cloned().collect(),
             Kind::Claim => {
                 let claims = self.claims.iter();

@@ -17,6 +17,7 @@ pub mod resource;
 pub mod scope;
 pub mod source;
 pub mod storage;
+pub mod subject;
 pub mod workload;
 pub mod world;
 
@@ -288,7 +289,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
 
 /// Whether this is a kind that Domicile judges and that stands in a namespace.
 pub fn is_namespaced(kind: &str) -> bool {
-    ["Pod", "PersistentVolumeClaim", "DataStore", "DataFlow", binding::KIND].contains(&kind)
+    ["Pod", "PersistentVolumeClaim", "DataStore", "DataFlow", "ResidencyException", binding::KIND].contains(&kind)
         || workload::KINDS.iter().any(|workload| workload.kind == kind)
 }
 
@@ -298,7 +299,8 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     let labels = pod.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
     let now_view = PodView { labels, spec: &pod.spec, path: "spec", made: &[] };
     let Some(old) = old else {
-        let facts = pod::facts(world, namespace, now_view, Pinning::Possible);
+        let mut facts = pod::facts(world, namespace, now_view, Pinning::Possible);
+        facts.subject = subject::pod(world, &namespace.name, &pod.metadata);
         let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
         pod::say_literally(world, &pod.spec, &facts, &mut verdict, now);
         let warnings = leave_to_claims(&mut verdict, &facts);
@@ -314,7 +316,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
         let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
         return Judgement::new(verdict);
     }
-    let facts = if after.iter().all(|data| before.contains(data)) {
+    let mut facts = if after.iter().all(|data| before.contains(data)) {
         match pod::added(&old.spec, &pod.spec) {
             Some(added) => pod::told(world, namespace, PodView { spec: &added, ..now_view }, &after),
             None => return Judgement::new(Verdict::allow()),
@@ -322,6 +324,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
     } else {
         pod::facts(world, namespace, now_view, Pinning::Impossible)
     };
+    facts.subject = subject::pod(world, &namespace.name, &pod.metadata);
     Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts)
 }
 
@@ -372,6 +375,7 @@ pub(crate) fn left(world: &World, before: &[Arc<Data>], after: &[Arc<Data>], now
         remedy: "leave the labels as they are, or replace the object by a new one".to_owned(),
         unproven: false,
         citation: None,
+        waived: None,
     })
 }
 
@@ -404,7 +408,8 @@ fn judge_claim(
     let node = selected(claim);
     let asking = if old.is_none() { Asking::New } else { Asking::Existing };
     let placements = claim::placements(world, &claim.spec, node.as_deref(), &data, "spec", asking);
-    let facts = Facts { placements, ..Facts::default() };
+    let subject = subject::claim(world, &namespace.name, name);
+    let facts = Facts { placements, subject, ..Facts::default() };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let patch = taken(&verdict)
         .map(|name| {
@@ -453,6 +458,7 @@ fn judge_workload(
         .collect();
     let view = PodView::of_template(template, kind.path, &made);
     let mut facts = pod::facts(world, namespace, view, pinning);
+    facts.subject = subject::named(world, &namespace.name, kind.group, kind.kind, name);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     let mut judgement = Judgement::new(verdict);
     if let Some(pin) = pod::pin(world, &judgement.verdict) {
@@ -469,7 +475,7 @@ fn judge_workload(
     for (claim, made) in claims.iter().zip(made) {
         let MadeClaim { field, data, with_pod: _ } = made;
         let placements = claim::placements(world, &claim.spec, None, &data, &field, Asking::New);
-        let claims = Facts { placements, ..Facts::default() };
+        let claims = Facts { placements, subject: facts.subject.clone(), ..Facts::default() };
         let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
         if let Some(name) = taken(&verdict) {
             judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));

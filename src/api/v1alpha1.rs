@@ -7,6 +7,7 @@ mod data_store;
 mod jurisdiction;
 mod location;
 mod provider;
+mod residency_exception;
 mod residency_policy;
 mod resource_interpreter;
 mod transfer_mechanism;
@@ -30,9 +31,13 @@ pub use provider::{
     DriverFollows, ParameterSource, PlaceMeaning, Provider, ProviderDriver, ProviderForm, ProviderHost, ProviderId,
     ProviderParameter, ProviderSpec, ProviderTopologyKey, ProviderVolume, ProviderZone, ValueMeaning,
 };
+pub use residency_exception::{
+    ExceptionApproval, ExceptionObject, ExceptionScope, ResidencyException, ResidencyExceptionSpec,
+    ResidencyExceptionStatus,
+};
 pub use residency_policy::{
-    PolicyAccess, PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers, ResidencyPolicy,
-    ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
+    PolicyAccess, PolicyExceptions, PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers,
+    ResidencyPolicy, ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
 pub use resource_interpreter::{
     ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,
@@ -62,6 +67,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         Jurisdiction::crd(),
         Location::crd(),
         Provider::crd(),
+        ResidencyException::crd(),
         ResidencyPolicy::crd(),
         ResourceInterpreter::crd(),
         TransferMechanism::crd(),

@@ -17,6 +17,7 @@ use crate::engine::gazetteer::Hints;
 use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
 use crate::interpret::access::User;
+use crate::interpret::read;
 use crate::interpret::world::World;
 use crate::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 
@@ -199,6 +200,16 @@ impl Inputs {
                 used.insert(namespace.to_owned());
             }
             match Object::from_manifest(document.value.clone()) {
+                Ok(Some(Object::ResidencyException(mut exception))) => {
+                    if read::exception::take_its_word(&mut exception) {
+                        inputs.notes.push(format!(
+                            "note: ResidencyException {namespace}/{name} is taken at its word: no file shows whether {} has \
+                             approved it",
+                            exception.spec.approver
+                        ));
+                    }
+                    inputs.index.apply(Object::ResidencyException(exception));
+                }
                 Ok(Some(object)) => {
                     inputs.index.apply(object);
                 }

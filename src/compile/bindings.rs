@@ -13,7 +13,7 @@ pub const NAME: &str = "domicile-bindings";
 
 /// Adds the policy of a scope. A binding does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, scope: &Scope) {
-    let Some(first) = scope.process.first().filter(|_| scope.label.is_some()) else { return };
+    let Some(first) = scope.process.first().filter(|_| scope.whole && scope.open.is_none()) else { return };
     if first.unlisted.contains(NODE_NAMES) {
         let what = format!("bindings with {}: too many nodes inside to list", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });

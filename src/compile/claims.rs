@@ -50,7 +50,7 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
                 {"name": "volumes", "expression": spans(&|countries| volumes(world, countries))},
                 {"name": "attributes", "expression": spans(&|countries| attributes(world, countries))},
             ],
-            "validations": [{"expression": expression, "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": scope.unless_open(expression.to_owned()), "message": message, "reason": "Forbidden"}],
         }),
     );
 }

@@ -5,10 +5,13 @@
 //! | taking an origin away from a namespace | `declassify` on `namespaces` |
 //! | policies, law, locations, providers, interpreters | `govern` on the kind |
 //! | the webhook configurations of the operator | `govern` on `webhookconfigurations` |
+//! | approving an exception that somebody else has written | `approve` on `residencyexceptions` |
 //! | taking an origin away from a pod or claim that is there | nobody may: it holds the data already |
 //!
 //! Generated policies themselves can only be guarded by policies that the API server loads from files; elsewhere they are
 //! watched and repaired.
+
+pub mod exceptions;
 
 use std::collections::BTreeSet;
 
@@ -50,8 +53,9 @@ fn may(verb: &str, resource: &str) -> String {
     format!("authorizer.group('{GROUP}').resource({resource}).check('{verb}').allowed()")
 }
 
-/// Adds the guards of namespaces, of our kinds, and of the webhook configurations.
+/// Adds the guards of namespaces, of our kinds, of exceptions, and of the webhook configurations.
 pub fn add(plan: &mut Plan, inputs: &Inputs) {
+    exceptions::add(plan, inputs);
     let exempt = cel::list(&inputs.exempt);
     plan.validate(
         "domicile-guard-namespaces".to_owned(),

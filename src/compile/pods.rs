@@ -63,7 +63,7 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
                 {"name": "allowed", "expression": allowed},
                 {"name": "terms", "expression": TERMS},
             ],
-            "validations": [{"expression": inside(&unlisted), "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": scope.unless_open(inside(&unlisted)), "message": message, "reason": "Forbidden"}],
         }),
     );
     let pinned = scope.label.as_ref().zip(scope.exact_pin(world));

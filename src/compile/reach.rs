@@ -42,7 +42,7 @@ impl People {
 
 /// Adds the policy of a scope. A connection does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
-    let Some(first) = scope.access.first().filter(|_| scope.label.is_some()) else { return };
+    let Some(first) = scope.access.first().filter(|_| scope.whole && scope.open.is_none()) else { return };
     if !first.allowance.refuses_unproven {
         let what = format!("who reaches into pods with {}: places that are not proven are not refused", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });

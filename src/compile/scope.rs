@@ -9,11 +9,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::Selector;
 use serde_json::{Value, json};
 
+use super::cel;
 use super::{Group, Inputs, Kind, Left, NAMESPACE_NAME, Plan, labelled, pods};
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::engine::compile::{Allowance, allowances};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
+use crate::engine::exception::{Exception, Subject, Waivable};
 use crate::engine::facts::Act;
 use crate::engine::rewrite;
 use crate::interpret::scope::NamespaceScope;
@@ -41,6 +43,10 @@ pub struct Scope {
     pub apart: BTreeSet<String>,
     /// Whose data is there.
     pub data: Arc<Data>,
+    /// Whether everything in the namespaces is chosen, also what does not show its labels.
+    pub whole: bool,
+    /// Until when places that are not proven may pass, by an exception; then this refuses nothing new until it ends.
+    pub open: Option<Timestamp>,
     /// Whether pods are chosen.
     pub pods: bool,
     /// Whether claims are chosen.
@@ -79,9 +85,9 @@ pub struct Span {
 }
 
 impl Spans {
-    fn of(world: &World, act: Act, data: &Arc<Data>, now: Timestamp) -> Self {
+    fn of(world: &World, act: Act, (data, subject): (&Arc<Data>, Option<&Subject>), now: Timestamp) -> Self {
         let data = std::slice::from_ref(data);
-        let spans = allowances(act, data, &world.lawbook, &world.policies, now, SPANS);
+        let spans = allowances(act, (data, subject), &world.lawbook, &world.policies, now, SPANS);
         // Where nothing is enforced at some time there is nothing to refuse then; the webhook knows when.
         let limited = |one: &Allowance| one.enforced.is_some_and(|countries| !countries.is_full());
         if !spans.iter().all(limited) {
@@ -131,7 +137,8 @@ impl Span {
     }
 }
 
-/// Every scope: labels first, since they are few and mean whole namespaces.
+/// Every scope: labels first, since they are few and mean whole namespaces; objects with a label of their own, in namespaces
+/// with exceptions, last.
 pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
     let mut values: BTreeMap<&str, Vec<&NamespaceScope>> = BTreeMap::new();
     let judged = |name: &String| !inputs.exempt.contains(name);
@@ -141,40 +148,98 @@ pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
             values.entry(value).or_default().push(namespace);
         }
     }
-    let mut scopes: Vec<Scope> = Vec::new();
+    let excepted: BTreeSet<String> =
+        excepted(world, now).filter(|name| judged(name) && world.namespaces.contains_key(*name)).cloned().collect();
+    let (mut scopes, mut whole, mut foreign): (Vec<Scope>, Vec<Scope>, Vec<Scope>) = Default::default();
     for (value, namespaces) in values {
-        let of_namespaces = of_label(world, inputs, value, &namespaces, now);
+        let of_namespaces = of_label(world, inputs, (value, &namespaces), &excepted, now);
         // Objects elsewhere may carry the same label themselves.
-        scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value)));
+        scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value, &excepted)));
+        for (name, scope) in excepted.iter().filter_map(|name| Some((name, of_namespaces.as_ref()?))) {
+            let own = namespaces.iter().any(|namespace| namespace.name == *name);
+            let scope = by_exception(world, scope, name, (value, own));
+            if own { whole.push(scope) } else { foreign.push(scope) }
+        }
         scopes.extend(of_namespaces);
     }
+    scopes.append(&mut whole);
     for namespace in namespaces() {
-        scopes.extend(of_stores(world, namespace, now));
+        scopes.extend(of_stores(world, namespace, excepted.contains(&namespace.name), now));
     }
+    scopes.append(&mut foreign);
     scopes
+}
+
+/// Namespaces with exceptions that let something be elsewhere, now or later. What these are about is not always to be seen
+/// in an object, so that the policies for such a namespace let pass whatever any of them does, until it ends; the webhooks,
+/// which are asked about everything there, tell the rest.
+fn excepted(world: &World, now: Timestamp) -> impl Iterator<Item = &String> {
+    let loosens = move |one: &&Exception| {
+        let places = [Waivable::Place, Waivable::Unknown].iter().any(|rule| one.rules.contains(rule));
+        places && one.expires > now && world.policies.iter().any(|policy| one.is_allowed_by(policy, now))
+    };
+    world.policies.exceptions().iter().filter(loosens).map(|one| &one.namespace)
+}
+
+/// Until when exceptions of a namespace let pass what is not proven.
+fn open(world: &World, namespace: &str, now: Timestamp) -> Option<Timestamp> {
+    let lets = |one: &&Exception| {
+        one.rules.contains(&Waivable::Unknown) && world.policies.iter().any(|policy| one.is_allowed_by(policy, now))
+    };
+    let ends = world.policies.exceptions().of(namespace).iter().filter(lets).map(|one| one.expires);
+    ends.filter(|end| *end > now).max()
+}
+
+/// The scope of a label in a namespace with exceptions: the whole of it where it carries the label itself, otherwise objects
+/// that do.
+fn by_exception(world: &World, scope: &Scope, namespace: &str, (value, own): (&str, bool)) -> Scope {
+    let subject = Subject::anything(namespace);
+    let via = if own { Source::Namespace(namespace.to_owned()) } else { Source::Label };
+    let data = Arc::new(Data { via, ..Data::clone(&scope.data) });
+    let spans = |act| Spans::of(world, act, (&data, Some(&subject)), scope.now);
+    let labelled = json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]});
+    Scope {
+        id: identifier(&format!("excepted/{namespace}/{value}")),
+        namespaces: json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace]}]}),
+        objects: if own { json!({}) } else { labelled },
+        label: None,
+        apart: BTreeSet::new(),
+        whole: own,
+        open: open(world, namespace, scope.now),
+        process: spans(Act::Process),
+        store: spans(Act::Store),
+        access: spans(Act::Access),
+        data,
+        pods: true,
+        claims: true,
+        now: scope.now,
+    }
 }
 
 fn of_label(
     world: &World,
     inputs: &Inputs,
-    value: &str,
-    namespaces: &[&NamespaceScope],
+    (value, namespaces): (&str, &[&NamespaceScope]),
+    excepted: &BTreeSet<String>,
     now: Timestamp,
 ) -> Option<Scope> {
     let label = namespaces.first()?.label.as_ref()?;
     let data = Arc::new(Data { via: Source::Namespace(format!("*, {ORIGIN_LABEL}={value}")), ..Data::clone(label) });
-    let process = Spans::of(world, Act::Process, &data, now);
-    let store = Spans::of(world, Act::Store, &data, now);
-    let access = Spans::of(world, Act::Access, &data, now);
-    let more = |namespace: &&&NamespaceScope| adds_to(world, namespace, &data, now);
+    let process = Spans::of(world, Act::Process, (&data, None), now);
+    let store = Spans::of(world, Act::Store, (&data, None), now);
+    let access = Spans::of(world, Act::Access, (&data, None), now);
+    let more =
+        |namespace: &&&NamespaceScope| excepted.contains(&namespace.name) || adds_to(world, namespace, &data, now);
     let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
     Some(Scope {
         id: identifier(value),
-        namespaces: labelled(value, &inputs.exempt),
+        namespaces: labelled(value, &inputs.exempt.union(excepted).cloned().collect()),
         objects: json!({}),
         label: Some(value.to_owned()),
         apart,
         data,
+        whole: true,
+        open: None,
         pods: true,
         claims: true,
         process,
@@ -185,8 +250,9 @@ fn of_label(
 }
 
 /// The same for objects that carry the label themselves, wherever they are.
-fn of_objects(scope: &Scope, inputs: &Inputs, value: &str) -> Scope {
-    let elsewhere = json!({"key": NAMESPACE_NAME, "operator": "NotIn", "values": inputs.exempt});
+fn of_objects(scope: &Scope, inputs: &Inputs, value: &str, excepted: &BTreeSet<String>) -> Scope {
+    let without: BTreeSet<&String> = inputs.exempt.union(excepted).collect();
+    let elsewhere = json!({"key": NAMESPACE_NAME, "operator": "NotIn", "values": without});
     Scope {
         id: format!("object.{}", scope.id),
         namespaces: json!({"matchExpressions": [elsewhere]}),
@@ -194,6 +260,7 @@ fn of_objects(scope: &Scope, inputs: &Inputs, value: &str) -> Scope {
         label: None,
         apart: BTreeSet::new(),
         data: Arc::new(Data { via: Source::Label, ..Data::clone(&scope.data) }),
+        whole: false,
         ..scope.clone()
     }
 }
@@ -206,14 +273,16 @@ fn adds_to(world: &World, namespace: &NamespaceScope, label: &Arc<Data>, now: Ti
     }
     namespace.stores.iter().any(|store| {
         [Act::Process, Act::Store].into_iter().any(|act| {
-            let of = |data: &[Arc<Data>]| allowances(act, data, &world.lawbook, &world.policies, now, SPANS);
+            let of = |data: &[Arc<Data>]| allowances(act, (data, None), &world.lawbook, &world.policies, now, SPANS);
             of(&[label.clone(), store.data.clone()]) != of(std::slice::from_ref(label))
         })
     })
 }
 
 /// What the stores of a namespace select by labels, beyond what its own label says already.
-fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<Scope> {
+fn of_stores(world: &World, namespace: &NamespaceScope, excepted: bool, now: Timestamp) -> Vec<Scope> {
+    let subject = excepted.then(|| Subject::anything(&namespace.name));
+    let open = subject.as_ref().and_then(|_| open(world, &namespace.name, now));
     let by_name = json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace.name]}]});
     let mut scopes = Vec::new();
     for store in &namespace.stores {
@@ -222,8 +291,8 @@ fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<S
         if bound {
             continue;
         }
-        let (process, rest) =
-            (Spans::of(world, Act::Process, &store.data, now), Spans::of(world, Act::Store, &store.data, now));
+        let spans = |act| Spans::of(world, act, (&store.data, subject.as_ref()), now);
+        let (process, rest) = (spans(Act::Process), spans(Act::Store));
         let scope = |suffix: &str, objects: &Value, pods: bool| Scope {
             id: identifier(&format!("{}.{name}{suffix}", namespace.name)),
             namespaces: by_name.clone(),
@@ -231,6 +300,8 @@ fn of_stores(world: &World, namespace: &NamespaceScope, now: Timestamp) -> Vec<S
             label: None,
             apart: BTreeSet::new(),
             data: store.data.clone(),
+            whole: false,
+            open,
             pods,
             claims: !pods,
             process: process.clone(),
@@ -258,13 +329,20 @@ pub fn left(world: &World, scopes: &[Scope], inputs: &Inputs) -> Vec<Left> {
     let by_reference = judged.filter(|namespace| {
         !namespace.secrets.is_empty() || namespace.stores.iter().any(|store| !store.claim_names.is_empty())
     });
-    let apart =
-        named("what stores and flows ask beyond the origin label, in namespaces", apart.map(String::as_str).collect());
+    let apart = named(
+        "what stores and flows ask beyond the origin label, and what exceptions are about, in namespaces",
+        apart.map(String::as_str).collect(),
+    );
     let by_reference = named(
         "pods and claims that belong to a store by name or by a secret, in namespaces",
         by_reference.map(|namespace| namespace.name.as_str()).collect(),
     );
-    apart.into_iter().chain(by_reference).collect()
+    let open = scopes.iter().filter(|scope| scope.whole).filter_map(|scope| Some((scope.open?, &scope.data.via)));
+    let open = open.map(|(until, via)| Left {
+        policies: Vec::new(),
+        what: format!("what is not proven passes generated policies until {until}, by an exception, with {via}"),
+    });
+    apart.into_iter().chain(by_reference).chain(open).collect()
 }
 
 /// A selector as the API server takes it. One that cannot be read selects everything, here as everywhere.
@@ -295,6 +373,13 @@ fn identifier(text: &str) -> String {
 }
 
 impl Scope {
+    /// An expression that lets everything pass while exceptions let pass what is not proven.
+    pub fn unless_open(&self, expression: String) -> String {
+        let Some(until) = self.open else { return expression };
+        let until = cel::text(&until.to_string());
+        format!("timestamp(object.metadata.creationTimestamp) < timestamp({until}) || ({expression})")
+    }
+
     /// The first instant at which what is compiled no longer covers the time ahead.
     pub fn until(&self) -> Option<Timestamp> {
         [&self.process, &self.store, &self.access].into_iter().filter_map(|spans| spans.first()?.until).min()

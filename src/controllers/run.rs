@@ -87,6 +87,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(hints) = hints {
         index.hint(hints);
     }
+    let index = if guards { index } else { index.without_exceptions() };
     let (shared, messages) = Shared::new(index, Clock::wall());
 
     let serving = Arc::new(tls::Serving::default());

@@ -24,11 +24,12 @@ use super::FIELD_MANAGER;
 use super::clock;
 use super::configuration::Inputs;
 use super::events::{self, Draft};
+use super::exceptions;
 use super::law_events;
 use super::watch::chain;
 use crate::api::v1alpha1::{
-    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, ObjectFinding, Owed, Reliance, ResidencyPolicy,
-    ResidencyPolicyStatus,
+    DataFlow, DataFlowStatus, DataStore, DataStoreStatus, ObjectFinding, Owed, Reliance, ResidencyException,
+    ResidencyExceptionStatus, ResidencyPolicy, ResidencyPolicyStatus,
 };
 use crate::compile::Left;
 use crate::engine::law::opinion::DISCLAIMER;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub flows: Vec<(DataFlow, DataFlowStatus)>,
     /// New statuses of policies.
     pub policies: Vec<(ResidencyPolicy, ResidencyPolicyStatus)>,
+    /// New statuses of exceptions.
+    pub exceptions: Vec<(ResidencyException, ResidencyExceptionStatus)>,
     /// The first instant at which time alone may change any of them.
     pub until: Option<Timestamp>,
 }
@@ -65,29 +68,35 @@ pub struct Cover {
 
 /// What the statuses should be, for those that are not so already (no client).
 pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
-    let Observed { stores, flows, policies, audit: _, until } = observed;
+    let Observed { stores, flows, policies, exceptions, audit: _, until } = observed;
     Plan {
         until,
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
         flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),
         policies: policies.into_iter().filter_map(|report| policy(report, &cover.left, now)).collect(),
+        exceptions: exceptions::plan(exceptions, now),
     }
 }
 
 /// One condition to set.
-struct Set {
+pub(super) struct Set {
     kind: &'static str,
     status: bool,
     reason: &'static str,
     message: String,
 }
 
-fn set(kind: &'static str, status: bool, reason: &'static str, message: impl Into<String>) -> Set {
+pub(super) fn set(kind: &'static str, status: bool, reason: &'static str, message: impl Into<String>) -> Set {
     Set { kind, status, reason, message: message.into() }
 }
 
 /// The conditions with the time of their last change kept where nothing changed.
-fn conditions(before: &[Condition], generation: Option<i64>, sets: Vec<Set>, now: Timestamp) -> Vec<Condition> {
+pub(super) fn conditions(
+    before: &[Condition],
+    generation: Option<i64>,
+    sets: Vec<Set>,
+    now: Timestamp,
+) -> Vec<Condition> {
     sets.into_iter()
         .map(|Set { kind, status, reason, message }| {
             let status = if status { "True" } else { "False" };
@@ -107,7 +116,7 @@ fn conditions(before: &[Condition], generation: Option<i64>, sets: Vec<Set>, now
 }
 
 /// Ready, Reconciling and Stalled: whether the object could be read and judged, which is not whether it complies.
-fn judged(problems: &[Problem]) -> Vec<Set> {
+pub(super) fn judged(problems: &[Problem]) -> Vec<Set> {
     match problems.first() {
         None => vec![
             set("Ready", true, "Judged", "the object was read and judged"),
@@ -168,7 +177,7 @@ fn words_of_law(grounds: &[Reliance], obligations: &[Owed], relies_on: &[String]
 fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks: usize, law: &str) -> Set {
     let checked = count(i64::try_from(checks).unwrap_or(i64::MAX), "check", "checks");
     let first = || {
-        findings.first().map_or_else(String::new, |one| {
+        findings.iter().find(|one| !one.is_waived()).map_or_else(String::new, |one| {
             let source = one.source.as_ref().map(|source| format!("; source: {source} ({DISCLAIMER})"));
             format!("; {}: {}{}", one.object, one.message, source.unwrap_or_default())
         })
@@ -195,7 +204,7 @@ fn compliant(violations: i64, unproven: i64, findings: &[ObjectFinding], checks:
     }
 }
 
-fn count(number: i64, one: &str, many: &str) -> String {
+pub(super) fn count(number: i64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
@@ -338,8 +347,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
 
 /// Writes what has changed (client); false if something has to be tried again.
 async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
-    let Plan { stores, flows, policies, until: _ } = plan;
+    let Plan { stores, flows, policies, exceptions, until: _ } = plan;
     law_events::tell(shared, &stores, &flows);
+    exceptions::tell(shared, &exceptions);
     let mut done = true;
     for (object, status) in &stores {
         tell_of_breaches(shared, object, status);
@@ -369,6 +379,7 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
         let api: Api<ResidencyPolicy> = Api::all(client.clone());
         done &= write(&api, shared, Kind::ResidencyPolicy, "", &object.name_any(), &status).await;
     }
+    done &= exceptions::apply(client, exceptions).await;
     done
 }
 
@@ -415,7 +426,9 @@ fn tell_of_breaches(shared: &Shared, object: &DataStore, status: &DataStoreStatu
     if status.violations + status.unproven <= before {
         return;
     }
-    let Some(finding) = status.findings.iter().max_by_key(|finding| finding.mode) else { return };
+    let Some(finding) = status.findings.iter().filter(|one| !one.is_waived()).max_by_key(|finding| finding.mode) else {
+        return;
+    };
     let reason = if status.violations > 0 { "ResidencyViolation" } else { "ResidencyUnproven" };
     let metadata = &object.metadata;
     let regarding = events::own("DataStore", metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.uid.clone());

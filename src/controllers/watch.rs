@@ -16,7 +16,8 @@ use tokio::sync::{Notify, mpsc};
 
 use super::types;
 use crate::api::v1alpha1::{
-    DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
+    DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyException, ResidencyPolicy, ResourceInterpreter,
+    TransferMechanism,
 };
 use crate::index::{Index, Kind, Name, Object};
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume, VolumeAttributesClass};
@@ -55,6 +56,7 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         one(Kind::Node).run::<Node>(c, Object::Node),
         one(Kind::Pod).run::<Pod>(c, Object::Pod),
         one(Kind::Provider).run::<Provider>(c, Object::Provider),
+        one(Kind::ResidencyException).run::<ResidencyException>(c, Object::ResidencyException),
         one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy),
         one(Kind::ResourceInterpreter).run::<ResourceInterpreter>(c, Object::ResourceInterpreter),
         one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
@@ -67,7 +69,7 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
     );
 }
 
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// Publishes what the watches have changed. Changes that come together cost one rebuild.
 fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {

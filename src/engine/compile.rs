@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Limits;
 use super::country::CountrySet;
 use super::data::Data;
+use super::exception::Subject;
 use super::facts::Act;
 use super::lawbook::Lawbook;
 use super::policy::{Asker, Mode, PinBy, Policies, RewriteStorage};
@@ -33,9 +34,15 @@ pub struct Allowance {
     pub policies: Vec<String>,
 }
 
-/// What may happen at `now`.
-pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Policies, now: Timestamp) -> Allowance {
-    let law = policies.law(lawbook, now);
+/// What may happen at `now`, with every exception that may be about the subject.
+pub fn allowance(
+    act: Act,
+    (data, subject): (&[Arc<Data>], Option<&Subject>),
+    lawbook: &Lawbook,
+    policies: &Policies,
+    now: Timestamp,
+) -> Allowance {
+    let law = policies.law_for(subject, lawbook, now);
     // Looking at data is what people do; of objects nothing is compiled that looks.
     let asked = (act, if act == Act::Access { Asker::Person } else { Asker::Object });
     let limits = Limits::of(asked, data, policies, &law);
@@ -63,7 +70,7 @@ pub fn allowance(act: Act, data: &[Arc<Data>], lawbook: &Lawbook, policies: &Pol
 /// `most`. The last one may end, and what is allowed after that is not worked out.
 pub fn allowances(
     act: Act,
-    data: &[Arc<Data>],
+    data: (&[Arc<Data>], Option<&Subject>),
     lawbook: &Lawbook,
     policies: &Policies,
     now: Timestamp,

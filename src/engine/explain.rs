@@ -8,7 +8,7 @@ use super::country::CountrySet;
 use super::data::Data;
 use super::facts::{Alternative, Flexibility, Placement};
 use super::lawbook::Lawbook;
-use super::verdict::{Finding, Obligation};
+use super::verdict::{Finding, Obligation, Relief, Waiver};
 
 /// "personal data of DE (DataStore cx/answers)", for all the data of a placement.
 pub fn data(data: &[Arc<Data>]) -> String {
@@ -112,16 +112,35 @@ pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String>
     }
     groups
         .into_iter()
-        .map(|(Finding { rule, field, message, remedy, citation, .. }, clauses)| {
+        .map(|(Finding { rule, field, message, remedy, citation, waived, unproven, .. }, clauses)| {
             let clause = |(allows, policies): &(&str, Vec<&str>)| match policies.as_slice() {
                 [one] => format!("; policy {one} allows {allows}"),
                 several => format!("; policies {} allow {allows}", several.join(", ")),
             };
             let clauses: String = clauses.iter().map(clause).collect();
             let source = citation.as_ref().map(|citation| format!("; source: {citation}")).unwrap_or_default();
-            format!("[{rule}] {field}: {message}{clauses}{source}. To fix: {remedy}")
+            let waived =
+                waived.as_ref().map(|waiver| format!("; {}", relief(waiver, rule, *unproven))).unwrap_or_default();
+            format!("[{rule}] {field}: {message}{clauses}{source}{waived}. To fix: {remedy}")
         })
         .collect()
+}
+
+/// Who lets a finding pass, or has accepted the risk.
+pub fn relief(waiver: &Waiver, rule: &str, unproven: bool) -> String {
+    let Waiver { exception, approver, until, relief } = waiver;
+    match relief {
+        Relief::Waived => format!("waived until {until} by ResidencyException {exception}, approved by {approver}"),
+        Relief::RiskAccepted => {
+            let stays = match (rule.starts_with("LAW-"), unproven) {
+                (true, false) => "legal state remains Prohibited",
+                (true, true) => "legal state remains Unknown",
+                // The list of places says `Law`, and what that allows stays as it is.
+                (false, _) => "the law is not waived",
+            };
+            format!("risk accepted by {approver} until {until} (ResidencyException {exception}); {stays}")
+        }
+    }
 }
 
 /// An obligation as a line for people.
@@ -133,5 +152,6 @@ pub fn obligation(one: &Obligation) -> String {
 
 /// Whether two findings say the same thing under different policies.
 pub fn is_same(one: &Finding, other: &Finding) -> bool {
-    (one.rule, one.mode, &one.field, &one.message) == (other.rule, other.mode, &other.field, &other.message)
+    (one.rule, one.mode, &one.field, &one.message, &one.waived)
+        == (other.rule, other.mode, &other.field, &other.message, &other.waived)
 }

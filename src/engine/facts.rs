@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::country::CountrySet;
 use super::data::Data;
+use super::exception::Subject;
 use super::law::matter::Matter;
 use super::place::Places;
 use super::policy::Asker;
@@ -56,6 +57,8 @@ pub struct Facts {
     pub placements: Vec<Placement>,
     /// Stores and flows that come with it, before the law.
     pub matters: Vec<Stake>,
+    /// What the object is called, where exceptions may ask; none: no exception is about it.
+    pub subject: Option<Subject>,
 }
 
 /// A store or flow that an object stands for, or works for.

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::country::{Country, CountrySet};
-use super::data::Data;
+use super::data::{Data, Source};
+use super::exception::{At, Excepting, Exception, Exceptions, Subject};
 use super::facts::Act;
 use super::law::matter::Matter;
 use super::law::mechanism::GroundKind;
@@ -182,6 +183,8 @@ pub struct Policy {
     pub access: Vec<Accessors>,
     /// Whether the network of stores is shut.
     pub network: Network,
+    /// How long exceptions from it may last; none: it allows none.
+    pub longest_exception: Option<SignedDuration>,
 }
 
 impl Policy {
@@ -238,6 +241,8 @@ pub struct Law<'a> {
     pub now: Timestamp,
     ahead: Option<&'a Prepared>,
     carried: RefCell<Vec<(Arc<Matter>, Carried)>>,
+    /// The exceptions that may matter to what is judged.
+    pub(super) excepting: Excepting<'a>,
 }
 
 /// Where a declaration carries data, and until when that is so.
@@ -252,7 +257,17 @@ type Reaches = BTreeMap<Country, (CountrySet, Option<Timestamp>)>;
 
 impl<'a> Law<'a> {
     fn new(lawbook: &'a Lawbook, now: Timestamp, ahead: Option<&'a Prepared>) -> Self {
-        Self { lawbook, now, ahead, carried: RefCell::default() }
+        Self { lawbook, now, ahead, carried: RefCell::default(), excepting: Excepting::default() }
+    }
+
+    /// The same law without the exceptions that are in force.
+    pub(super) fn without_exceptions(&self) -> Self {
+        Self { excepting: self.excepting.none_in_force(), ..Self::new(self.lawbook, self.now, self.ahead) }
+    }
+
+    /// What exceptions ask.
+    pub(super) fn at(&self) -> At<'a> {
+        At { lawbook: self.lawbook, now: self.now }
     }
 
     fn reach(&self, origin: Country) -> (CountrySet, Option<Timestamp>) {
@@ -326,7 +341,8 @@ impl Resolved {
         Self { covers, acts: policy.residence.each_ref().map(|terms| terms.as_ref().map(allowance)) }
     }
 
-    fn allowed(&self, policy: &Policy, (act, asker): (Act, Asker), data: &Data, law: &Law<'_>) -> Option<CountrySet> {
+    /// The list of places for an act, if the policy limits it.
+    fn list(&self, policy: &Policy, (act, asker): (Act, Asker)) -> Option<Allowance> {
         // Where the law itself is asked about transfers, places are not limited beside it. It cannot be asked about somebody
         // who declares nothing: they may be wherever it lets the data go.
         let unlisted = match asker {
@@ -334,8 +350,11 @@ impl Resolved {
             Asker::Person => Allowance { law: true, ..Allowance::default() },
         };
         let asks = matches!(act, Act::Transfer | Act::Access) && policy.checks.contains(&Check::Transfer);
-        let Allowance { fixed, origin: own, law: lawful } =
-            self.acts[act.index()].as_ref().or(asks.then_some(&unlisted))?;
+        self.acts[act.index()].or(asks.then_some(unlisted))
+    }
+
+    fn allowed(&self, policy: &Policy, asked: (Act, Asker), data: &Data, law: &Law<'_>) -> Option<CountrySet> {
+        let Allowance { fixed, origin: own, law: lawful } = self.list(policy, asked)?;
         if !policy.covers_categories(&data.categories) {
             return None;
         }
@@ -350,17 +369,17 @@ impl Resolved {
             allowed = Some(allowed.map_or(named, |before: CountrySet| before.intersection(&named)));
         };
         for origin in &data.origins.intersection(&self.covers) {
-            let mut named = *fixed;
-            if *own {
+            let mut named = fixed;
+            if own {
                 named.insert(origin);
             }
-            if *lawful {
+            if lawful {
                 let carried = law.carried(data, |matter| matter.answers_for(origin));
                 named = named.union(&law.reach(origin).0).union(&carried);
             }
             and(named);
         }
-        for region in data.regions.iter().filter(|_| *lawful) {
+        for region in data.regions.iter().filter(|_| lawful) {
             let carried = law.carried(data, |matter| matter.regions.contains(region));
             and(fixed.union(&reach_of_region(region, law.lawbook, law.now).0).union(&carried));
         }
@@ -372,7 +391,19 @@ impl Resolved {
 #[derive(Debug, Clone, Default)]
 pub struct Policies {
     list: Vec<Policy>,
+    exceptions: Exceptions,
     prepared: Option<Prepared>,
+}
+
+/// What one policy leaves of all countries.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaves {
+    /// With the exceptions that are about what is judged.
+    pub allowed: CountrySet,
+    /// By itself.
+    pub own: CountrySet,
+    /// Whether its list says `Law`, which no exception widens.
+    pub stands_on_law: bool,
 }
 
 /// What the policies' words mean, worked out ahead for a time in which no law changes. It only saves work: a decision
@@ -396,7 +427,18 @@ impl Policies {
                 Err(at) => list.insert(at, policy),
             }
         }
-        Self { list, prepared: None }
+        Self { list, exceptions: Exceptions::default(), prepared: None }
+    }
+
+    /// Adds what somebody has approved against them.
+    #[must_use]
+    pub fn except(self, exceptions: impl IntoIterator<Item = Exception>) -> Self {
+        Self { exceptions: Exceptions::new(exceptions), ..self }
+    }
+
+    /// What somebody has approved against them.
+    pub fn exceptions(&self) -> &Exceptions {
+        &self.exceptions
     }
 
     /// Works out ahead what the words mean under this lawbook from `now` on.
@@ -414,6 +456,11 @@ impl Policies {
     /// The law as these policies read it, for one decision.
     pub fn law<'a>(&'a self, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
         Law::new(lawbook, now, self.ahead(lawbook, now))
+    }
+
+    /// The same for one object, with the exceptions that may be about it.
+    pub fn law_for<'a>(&'a self, subject: Option<&'a Subject>, lawbook: &'a Lawbook, now: Timestamp) -> Law<'a> {
+        Law { excepting: self.exceptions.concerning(subject, now), ..self.law(lawbook, now) }
     }
 
     /// The policies that ask something of stores and flows with data of these origins and categories. Data of unknown
@@ -441,7 +488,7 @@ impl Policies {
 
     /// The first instant at which time alone may change what any policy allows for data.
     pub fn holds_until(&self, data: &[Arc<Data>], law: &Law<'_>) -> Option<Timestamp> {
-        let mut until = law.lawbook.next_bloc_change(law.now);
+        let mut until = sooner(law.lawbook.next_bloc_change(law.now), law.excepting.until());
         for one in data {
             for origin in &one.origins {
                 until = sooner(until, law.reach(origin).1);
@@ -505,15 +552,20 @@ impl Policies {
         act: (Act, Asker),
         data: &[Arc<Data>],
         law: &Law<'_>,
-        mut visit: impl FnMut(&'a Policy, CountrySet),
+        mut visit: impl FnMut(&'a Policy, Leaves),
     ) {
-        // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well.
+        // Data that another binds at least as much adds nothing: a store in a namespace that is labelled as well. Where there
+        // are exceptions, the one may be bound less than it was.
+        let excepts = !law.excepting.is_empty();
         let strictest: Vec<&Data> = data
             .iter()
             .enumerate()
-            .filter(|(position, one)| !data.iter().enumerate().any(|(at, other)| other.rules(one, at < *position)))
+            .filter(|(position, one)| {
+                excepts || !data.iter().enumerate().any(|(at, other)| other.rules(one, at < *position))
+            })
             .map(|(_, one)| &**one)
             .collect();
+        let beside: Vec<&Source> = if excepts { data.iter().map(|one| &one.via).collect() } else { Vec::new() };
         for (position, policy) in self.list.iter().enumerate() {
             let made;
             let resolved = if let Some(prepared) = law.ahead {
@@ -522,9 +574,22 @@ impl Policies {
                 made = Resolved::new(policy, law.lawbook, law.now);
                 &made
             };
-            let each = strictest.iter().filter_map(|data| resolved.allowed(policy, act, data, law));
-            if let Some(allowed) = each.reduce(|all, one| all.intersection(&one)) {
-                visit(policy, allowed);
+            let stands_on_law = resolved.list(policy, act).is_some_and(|list| list.law);
+            let widens = excepts && !stands_on_law;
+            let widened = |own: CountrySet, data: &Data| {
+                if widens { own.union(&law.excepting.widening(policy, data, &beside, law.at())) } else { own }
+            };
+            let each = strictest.iter().filter_map(|data| {
+                let own = resolved.allowed(policy, act, data, law)?;
+                Some(Leaves { allowed: widened(own, data), own, stands_on_law })
+            });
+            let all = each.reduce(|all, one| Leaves {
+                allowed: all.allowed.intersection(&one.allowed),
+                own: all.own.intersection(&one.own),
+                ..all
+            });
+            if let Some(leaves) = all {
+                visit(policy, leaves);
             }
         }
     }

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 
 use super::Binding;
 use super::country::CountrySet;
+use super::data::Data;
 use super::explain;
 use super::facts::{Facts, Flexibility, Placement};
 use super::law::matter::Matter;
@@ -30,7 +31,7 @@ use super::law::opinion::{Opinion, Outcome, Question};
 use super::lawbook::Lawbook;
 use super::place::Places;
 use super::policy::{Check, Law, Policies, Policy};
-use super::verdict::{Finding, Rewrite};
+use super::verdict::{Finding, Relief, Rewrite, Waiver};
 
 /// A placement with everything that its rules need.
 #[derive(Debug)]
@@ -64,6 +65,33 @@ impl Judged<'_> {
     /// Whether the data's origin could not be read; other rules then have nothing to add.
     pub fn has_unknown_origin(&self) -> bool {
         self.placement.data.iter().any(|data| data.unknown_origin.is_some())
+    }
+
+    /// Who lets the placement be where a policy does not, or has accepted the risk where an exception cannot let it.
+    pub fn placed(&self, binding: &Binding<'_>) -> Option<Waiver> {
+        if self.law.excepting.is_empty() {
+            return None;
+        }
+        let outside = |allowed: &CountrySet| self.places.countries.difference(allowed);
+        let (beyond, relief) = if self.places.countries.is_subset(&binding.allowed) {
+            (outside(&binding.own), Relief::Waived)
+        } else {
+            (outside(&binding.allowed), Relief::RiskAccepted)
+        };
+        let lawful = relief == Relief::Waived || binding.stands_on_law;
+        let data: Vec<&Data> = self.placement.data.iter().map(|data| &**data).collect();
+        let waiver = || self.law.excepting.placed(binding.policy, &data, &beyond, relief, self.law.at());
+        lawful.then(waiver).flatten()
+    }
+
+    /// Who lets pass that the place is not proven, or has accepted the risk.
+    pub fn unproven(&self, binding: &Binding<'_>) -> Option<Waiver> {
+        if self.law.excepting.is_empty() {
+            return None;
+        }
+        let relief = if binding.stands_on_law { Relief::RiskAccepted } else { Relief::Waived };
+        let data: Vec<&Data> = self.placement.data.iter().map(|data| &**data).collect();
+        self.law.excepting.unproven(binding.policy, &data, relief, self.law.at())
     }
 
     /// A set of countries in a sentence.

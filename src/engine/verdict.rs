@@ -61,7 +61,7 @@ impl Verdict {
 
     /// The findings that refuse.
     pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.mode == Mode::Enforce)
+        self.findings.iter().filter(|finding| finding.mode == Mode::Enforce && !finding.is_waived())
     }
 
     /// The findings that warn.
@@ -76,9 +76,14 @@ impl Verdict {
             || self.findings.iter().any(|finding| finding.citation.is_some())
     }
 
-    /// Whether something is wrong, and all of it is that a place could not be proven.
+    /// Whether something is wrong that no exception waives, and all of it is that a place could not be proven.
     pub fn only_unproven(&self) -> bool {
-        !self.findings.is_empty() && self.findings.iter().all(|finding| finding.unproven)
+        self.standing().next().is_some() && self.standing().all(|finding| finding.unproven)
+    }
+
+    /// The findings that no exception waives.
+    pub fn standing(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| !finding.is_waived())
     }
 }
 
@@ -107,6 +112,40 @@ pub struct Finding {
     /// Where the law that is broken is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citation: Option<Citation>,
+    /// The exception that is about it. A finding stays what it is; one that is waived refuses nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waiver>,
+}
+
+impl Finding {
+    /// Whether an exception lets it pass. An accepted risk lets nothing pass.
+    pub fn is_waived(&self) -> bool {
+        self.waived.as_ref().is_some_and(|waiver| waiver.relief == Relief::Waived)
+    }
+}
+
+/// What an exception does about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiver {
+    /// The exception: namespace and name.
+    pub exception: String,
+    /// Who has approved it.
+    pub approver: String,
+    /// The first instant at which it is no more.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    /// How far it helps.
+    pub relief: Relief,
+}
+
+/// How far an exception helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Relief {
+    /// The owner's policy was broken, and does not refuse.
+    Waived,
+    /// The law is broken, or does not tell, and the finding does what it did before. Somebody accepts the risk.
+    RiskAccepted,
 }
 
 /// Something that is owed, so that what was judged stays lawful.

@@ -60,14 +60,14 @@ pub struct Found {
 }
 
 impl Audit {
-    /// Counts a verdict, and keeps what is wrong.
+    /// Counts a verdict, and keeps what is wrong. What an exception waives is not.
     pub(super) fn add(&mut self, verdict: &Verdict, judged: impl FnOnce() -> Arc<Judged>) {
         self.in_scope += 1;
         self.unproven += usize::from(verdict.only_unproven());
-        for finding in &verdict.findings {
+        for finding in verdict.standing() {
             *self.findings.entry((finding.policy.clone(), finding.rule)).or_default() += 1;
         }
-        if !verdict.findings.is_empty() {
+        if verdict.standing().next().is_some() {
             self.objects.push(judged());
         }
     }
@@ -93,6 +93,6 @@ impl Judged {
                 categories,
             }
         };
-        Self { subject, findings: verdict.findings.iter().map(found).collect() }
+        Self { subject, findings: verdict.standing().map(found).collect() }
     }
 }

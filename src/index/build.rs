@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Index, Name, Stale};
-use crate::api::v1alpha1::{DataFlowSpec, ORIGIN_LABEL, StoreReference};
+use crate::api::v1alpha1::{DataFlowSpec, ORIGIN_LABEL, ResidencyException, StoreReference};
 use crate::engine::country::CountrySet;
 use crate::engine::data::{Data, Source};
 use crate::engine::gazetteer::Gazetteer;
@@ -100,9 +100,12 @@ impl Index {
 
     fn read_policies(&self) -> Policies {
         let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
-        Policies::new(
-            builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec)),
-        )
+        let policies =
+            builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
+        // What nobody else has approved is not there.
+        let heard = |one: &&ResidencyException| self.approvals_are_guarded && read::exception::approved(one).is_ok();
+        let approved = self.exceptions.values().filter(heard);
+        Policies::new(policies).except(approved.filter_map(|one| read::exception::exception(one).ok()))
     }
 
     /// What names mean. A location that cannot be read leaves its names unproven rather than to the built-in one: its

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Object;
 use crate::api::v1alpha1::{
-    Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter,
-    TransferMechanism,
+    Bloc, DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyException, ResidencyPolicy,
+    ResourceInterpreter, TransferMechanism,
 };
 use crate::interpret::objects::{Claim, Namespace, Node, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::interpret::workload::{self, Template, Workload};
@@ -38,7 +38,7 @@ impl Object {
             serde_json::from_value(manifest).map(object).map_err(|source| ManifestError { kind, name, source })
         }
         type Read = fn(Value) -> Result<Object, ManifestError>;
-        let kinds: [(String, Read); 16] = [
+        let kinds: [(String, Read); 17] = [
             (kind::<Bloc>(), |manifest| read(manifest, Object::Bloc)),
             (kind::<Claim>(), |manifest| read(manifest, Object::Claim)),
             (kind::<DataFlow>(), |manifest| read(manifest, Object::DataFlow)),
@@ -49,6 +49,7 @@ impl Object {
             (kind::<Node>(), |manifest| read(manifest, Object::Node)),
             (kind::<Pod>(), |manifest| read(manifest, Object::Pod)),
             (kind::<Provider>(), |manifest| read(manifest, Object::Provider)),
+            (kind::<ResidencyException>(), |manifest| read(manifest, Object::ResidencyException)),
             (kind::<ResidencyPolicy>(), |manifest| read(manifest, Object::ResidencyPolicy)),
             (kind::<ResourceInterpreter>(), |manifest| read(manifest, Object::ResourceInterpreter)),
             (kind::<StorageClass>(), |manifest| read(manifest, Object::StorageClass)),

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::build::ends;
 use super::{FlowState, Index, Name};
+use crate::api::v1alpha1::GROUP;
 use crate::engine;
 use crate::engine::facts::Facts;
 use crate::engine::law::transfer::sooner;
@@ -14,6 +15,7 @@ use crate::engine::policy::Network;
 use crate::engine::verdict::{Action, Verdict};
 use crate::interpret::own;
 use crate::interpret::read::Address;
+use crate::interpret::subject;
 use crate::interpret::world::World;
 
 /// The networks of all stores.
@@ -121,12 +123,13 @@ impl Index {
     }
 
     pub(super) fn facts_of_flow(&self, name: &Name, state: &FlowState) -> Facts {
-        match self.matters.flows.get(name) {
+        let facts = match self.matters.flows.get(name) {
             Some(matter) => {
                 own::flow_facts(&state.object.spec, self.recipient(name), self.data_of_flow(name), matter.clone())
             }
             None => Facts::default(),
-        }
+        };
+        Facts { subject: subject::named(&self.world, &name.0, GROUP, "DataFlow", &name.1), ..facts }
     }
 }
 

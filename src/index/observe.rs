@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::audit::{Audit, Judged, Subject};
 use super::build::ends;
+use super::exceptions::{ExceptionReport, Relieved};
 use super::memo::Seen;
 use super::{FlowState, Index, Name, NodeState, StoreState, Way};
 use crate::api::v1alpha1::{
@@ -31,6 +32,7 @@ use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::read::{self, Problem};
 use crate::interpret::resource::{self, Key};
 use crate::interpret::scope;
+use crate::interpret::subject;
 use crate::interpret::world::World;
 
 /// Details in a status are capped; counts are exact.
@@ -45,6 +47,8 @@ pub struct Observed {
     pub flows: Vec<FlowReport>,
     /// Policies.
     pub policies: Vec<PolicyReport>,
+    /// Exceptions.
+    pub exceptions: Vec<ExceptionReport>,
     /// The same findings by the objects that they are about.
     pub audit: Audit,
     /// The first instant at which time alone may change any of it.
@@ -114,7 +118,9 @@ impl Tally {
         for (position, finding) in verdict.findings.iter().enumerate() {
             self.findings.push(told(object, finding));
             // What several policies say of the same thing is one breach.
-            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding)) {
+            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding))
+                || finding.is_waived()
+            {
                 continue;
             }
             if finding.unproven {
@@ -131,11 +137,13 @@ impl Tally {
 struct Gathered {
     tallies: BTreeMap<Name, Tally>,
     audit: Audit,
+    relieved: Relieved,
 }
 
 impl Gathered {
     /// Counts an object, also for each store whose data it touches. Most are told nothing about, and need no name.
     fn add(&mut self, seen: &Seen, object: impl Fn(&Name) -> String, more: impl Fn(&mut Tally)) {
+        self.relieved.add(&seen.verdict);
         self.audit.add(&seen.verdict, || seen.judged.clone().unwrap_or_default());
         for store in &seen.stores {
             let tally = match self.tallies.get_mut(store) {
@@ -162,7 +170,7 @@ fn seen(
     }
     let mut verdict = engine::decide(facts, &world.lawbook, &world.policies, now);
     verdict.findings.iter_mut().for_each(tell);
-    let judged = (!verdict.findings.is_empty()).then(|| Arc::new(Judged::new(subject(), facts, &verdict)));
+    let judged = verdict.standing().next().map(|_| Arc::new(Judged::new(subject(), facts, &verdict)));
     Some(Seen { stores: stores(facts).into_iter().collect(), judged, verdict })
 }
 
@@ -174,13 +182,23 @@ fn place_of_node(nodes: &BTreeMap<String, NodeState>, node: &str) -> (String, Op
 }
 
 fn told(object: &str, finding: &Finding) -> ObjectFinding {
-    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _, citation } = finding.clone();
+    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _, citation, waived } = finding.clone();
     let message = match policy.as_ref().zip(allows) {
         Some((policy, allows)) => format!("{message}; policy {policy} allows {allows}"),
         None => message,
     };
     let source = citation.map(|citation| citation.to_string());
-    ObjectFinding { object: object.to_owned(), rule: rule.to_owned(), field, mode, policy, message, remedy, source }
+    ObjectFinding {
+        object: object.to_owned(),
+        rule: rule.to_owned(),
+        field,
+        mode,
+        policy,
+        message,
+        remedy,
+        source,
+        waived,
+    }
 }
 
 impl Index {
@@ -204,7 +222,10 @@ impl Index {
             let mut tally = gathered.tallies.remove(name).unwrap_or_default();
             if let Some(matter) = self.matters.stores.get(name) {
                 let facts = own::store_facts(self.data_of_store(name), matter.clone());
+                let called = subject::named(&world, &name.0, GROUP, "DataStore", &name.1);
+                let facts = Facts { subject: called, ..facts };
                 let verdict = judged.judge(name, &facts, now);
+                gathered.relieved.add(&verdict);
                 let subject = || own("DataStore", name, &state.object.metadata.uid);
                 gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
@@ -219,6 +240,7 @@ impl Index {
         for (name, flow) in &self.flows {
             let facts = self.facts_of_flow(name, flow);
             let verdict = judged.judge(name, &facts, now);
+            gathered.relieved.add(&verdict);
             let report = self.flow_report(name, flow, &verdict, &world, now);
             let subject = || own("DataFlow", name, &flow.object.metadata.uid);
             gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
@@ -239,6 +261,9 @@ impl Index {
             });
         }
         observed.audit = gathered.audit;
+        observed.exceptions = self.exception_reports(&gathered.relieved, &world, now);
+        let next = observed.exceptions.iter().filter_map(|report| report.next).min();
+        observed.until = sooner(observed.until, next);
         observed
     }
 
@@ -248,7 +273,8 @@ impl Index {
             let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
             if state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)).is_none() {
                 let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
-                let facts = pod::facts(world, namespace, view, Pinning::Impossible);
+                let mut facts = pod::facts(world, namespace, view, Pinning::Impossible);
+                facts.subject = subject::held_pod(world, space, name, &state.pod.maker);
                 let subject = || subject("v1", "Pod", space, name, &state.uid);
                 let seen = seen(world, &facts, now, subject, |finding| {
                     finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
@@ -277,7 +303,8 @@ impl Index {
                 if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
                     let data = scope::of_claim(world, namespace, name, &state.labels, &state.sources);
                     let placements = claim::placements(world, &state.spec(), None, &data, "spec", Asking::Existing);
-                    let facts = Facts { placements, ..Facts::default() };
+                    let called = subject::claim(world, space, name);
+                    let facts = Facts { placements, subject: called, ..Facts::default() };
                     let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
                     let fresh = self.memo.keep(seen(world, &facts, now, subject, |_| {}));
                     kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
@@ -322,7 +349,8 @@ impl Index {
     fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
         let Tally { mut findings, violations, unproven, checks, places, until, legal } = tally;
         let legal = legal.unwrap_or_else(Verdict::allow);
-        findings.sort();
+        // What stands comes first, so that it is not what is cut off.
+        findings.sort_by(|a, b| (a.is_waived(), a).cmp(&(b.is_waived(), b)));
         findings.dedup();
         findings.truncate(DETAILS);
         let origins = self.lineage.origins(name);

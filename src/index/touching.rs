@@ -194,7 +194,11 @@ impl Index {
         let (namespace, kind, name) = toucher;
         let (stores, labels, maker): (_, &Labels, _) = if kind == POD {
             let state = self.pods.get(&(namespace.clone(), name.clone()))?;
-            (scope::stores_of_pod(scope, &state.pod.labels, &state.pod.spec), &state.pod.labels, state.maker.clone())
+            (
+                scope::stores_of_pod(scope, &state.pod.labels, &state.pod.spec),
+                &state.pod.labels,
+                state.pod.maker.clone(),
+            )
         } else {
             let template = self.templates.get(toucher)?;
             (template.stores(scope), &template.labels, (kind.clone(), name.clone()))

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::scope::{self, NamespaceScope};
+use super::subject;
 use super::world::World;
 use super::{JudgeError, Judgement, Request, known_namespace};
 use crate::engine::data::Data;
@@ -68,15 +69,17 @@ impl Way {
 /// When the namespace or the pod is not known yet: nobody can tell whose data it holds.
 pub fn judge(world: &World, way: Way, request: &Request<'_>, now: Timestamp) -> Result<Judgement, JudgeError> {
     let namespace = known_namespace(world, request.namespace)?;
-    let data = if way.to_service {
-        behind_services(world, namespace)
+    let (data, subject) = if way.to_service {
+        // Nobody can tell which pod answers, so that an exception for one of them says nothing.
+        (behind_services(world, namespace), subject::of(world, request.namespace, Vec::new))
     } else {
         let name = pod_of(request.name);
         let pod = world.pod(request.namespace, name).ok_or_else(|| JudgeError::unknown_pod(request.namespace, name))?;
-        scope::of_pod(world, namespace, &pod.labels, &pod.spec).data
+        let subject = subject::held_pod(world, request.namespace, name, &pod.maker);
+        (scope::of_pod(world, namespace, &pod.labels, &pod.spec).data, subject)
     };
     let law = world.policies.law(&world.lawbook, now);
-    let facts = facts(world, data, request.user, way.resource, &law);
+    let facts = Facts { subject, ..facts(world, data, request.user, way.resource, &law) };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     Ok(Judgement::new(verdict).with_sources(&facts))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::pod::{self, PodView};
 use super::scope::{self, Labels};
+use super::subject;
 use super::world::World;
 use super::{JudgeError, Judgement, Request, known_namespace, left};
 use crate::engine;
@@ -57,7 +58,8 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
         return Ok(Judgement::new(verdict));
     }
     let view = PodView { labels: &labels, spec: &pod.spec, path: "spec", made: &[] };
-    let facts = pod::bound(world, namespace, view, &binding.target.name);
+    let mut facts = pod::bound(world, namespace, view, &binding.target.name);
+    facts.subject = subject::held_pod(world, request.namespace, name, &pod.maker);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     // The node may have come a moment before the watch has shown it.
     let awaits = verdict.only_unproven();

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::v1alpha1::{
-    BlocSpec, DataFlowSpec, DataStoreSpec, JurisdictionSpec, LocationSpec, ProviderSpec, ResidencyPolicySpec,
-    ResourceInterpreterSpec, StoreReference, TransferMechanismSpec,
+    BlocSpec, DataFlowSpec, DataStoreSpec, GROUP, JurisdictionSpec, LocationSpec, ProviderSpec, ResidencyException,
+    ResidencyPolicySpec, ResourceInterpreterSpec, StoreReference, TransferMechanismSpec,
 };
 use crate::engine::country::{Country, CountrySet};
 use crate::engine::data::{Data, Source};
@@ -25,6 +25,7 @@ use crate::engine::{self, explain, rules};
 use super::matter;
 use super::read::{self, FlowReading, Problem};
 use super::resource;
+use super::subject;
 use super::world::World;
 use super::{Judgement, Operation, Request};
 
@@ -43,6 +44,8 @@ pub enum OwnKind {
     Location,
     /// `Provider`.
     Provider,
+    /// `ResidencyException`.
+    ResidencyException,
     /// `ResidencyPolicy`.
     ResidencyPolicy,
     /// `ResourceInterpreter`.
@@ -53,13 +56,14 @@ pub enum OwnKind {
 
 impl OwnKind {
     /// Every kind with its name and plural.
-    pub const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Bloc, "Bloc", "blocs"),
         (Self::DataFlow, "DataFlow", "dataflows"),
         (Self::DataStore, "DataStore", "datastores"),
         (Self::Jurisdiction, "Jurisdiction", "jurisdictions"),
         (Self::Location, "Location", "locations"),
         (Self::Provider, "Provider", "providers"),
+        (Self::ResidencyException, "ResidencyException", "residencyexceptions"),
         (Self::ResidencyPolicy, "ResidencyPolicy", "residencypolicies"),
         (Self::ResourceInterpreter, "ResourceInterpreter", "resourceinterpreters"),
         (Self::TransferMechanism, "TransferMechanism", "transfermechanisms"),
@@ -67,7 +71,7 @@ impl OwnKind {
 
     /// Whether its objects stand in namespaces.
     pub fn is_namespaced(self) -> bool {
-        matches!(self, Self::DataFlow | Self::DataStore)
+        matches!(self, Self::DataFlow | Self::DataStore | Self::ResidencyException)
     }
 
     /// The kind of this name.
@@ -113,6 +117,14 @@ pub fn judge(
                 |region| format!("spec.regions: no Provider {} yet; its nodes cannot be recognised", region.provider),
             ));
             read::location("", &spec).err()
+        }
+        OwnKind::ResidencyException => {
+            let exception: ResidencyException = serde_json::from_str(object)?;
+            let read = read::exception::exception(&exception);
+            if let Ok(exception) = &read {
+                warnings.extend(read::exception::unheard(exception, &world.policies, now));
+            }
+            read.err()
         }
         OwnKind::ResidencyPolicy => {
             let spec: ResidencyPolicySpec = spec(object)?;
@@ -160,6 +172,7 @@ pub fn judge(
         None => true,
     };
     if changed {
+        facts.subject = subject::named(world, request.namespace, GROUP, request.kind, request.name);
         verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
         verdict.findings.splice(0..0, problems.unwrap_or_default().into_iter().map(finding));
         if verdict.refusals().next().is_some() {
@@ -178,7 +191,7 @@ pub fn store_facts(data: Data, matter: Arc<Matter>) -> Facts {
         placements.push(fixed(Act::Store, "spec.residence.country", &data, CountrySet::only(country)));
     }
     placements.extend(looked_at(&matter.parties, &data));
-    Facts { placements, matters: vec![Stake { matter, field: None }] }
+    Facts { placements, matters: vec![Stake { matter, field: None }], subject: None }
 }
 
 /// Everything that a flow says of itself. `recipient` is where somebody outside holds the data, where it leads to one.
@@ -204,7 +217,7 @@ pub fn flow_facts(spec: &DataFlowSpec, recipient: Option<Places>, data: Data, ma
         placements.extend(looked_at(&importers, &data));
     }
     placements.extend(looked_at(&matter.parties, &data).filter(|_| !spec.parties.is_empty()));
-    Facts { placements, matters: vec![Stake { matter, field: None }] }
+    Facts { placements, matters: vec![Stake { matter, field: None }], subject: None }
 }
 
 /// From where parties look at data.
@@ -327,6 +340,7 @@ pub fn finding(problem: Problem) -> Finding {
         remedy,
         unproven: false,
         citation: None,
+        waived: None,
     }
 }
 

@@ -120,7 +120,10 @@ pub fn say_literally(world: &World, spec: &PodSpec, facts: &Facts, verdict: &mut
     if process.flexibility != Flexibility::Nodes {
         return;
     }
-    let Some((enforced, by)) = engine::pinned_to(process, &world.lawbook, &world.policies, now) else { return };
+    let Some((enforced, by)) = engine::pinned_to(process, facts.subject.as_ref(), &world.lawbook, &world.policies, now)
+    else {
+        return;
+    };
     if enforced.is_empty() || enforced.is_full() || leads_literally(world, spec, &enforced) {
         return;
     }
@@ -170,7 +173,7 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     }
     let stake = |flow: &&FlowScope| Some(Stake { matter: flow.matter.clone()?, field: Some(carried(flow)) });
     let matters = flows.iter().filter_map(stake).collect();
-    let mut facts = Facts { placements, matters };
+    let mut facts = Facts { placements, matters, subject: None };
     egress(world, namespace, &flows, pod, &data, &mut facts);
     facts
 }

@@ -1,15 +1,16 @@
 //! Our own kinds into the engine's terms. Admission refuses what cannot be read; the index uses the same functions, so
 //! that both agree on what is valid.
 
+pub mod exception;
 mod law;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::Selector;
 use regex_lite::{Regex, RegexBuilder};
@@ -444,6 +445,11 @@ pub fn policy(name: &str, spec: &ResidencyPolicySpec) -> Policy {
             .unwrap_or_default(),
         access: spec.access.iter().map(accessors).collect(),
         network: spec.network,
+        longest_exception: spec
+            .exceptions
+            .as_ref()
+            .filter(|exceptions| exceptions.allowed)
+            .map(|exceptions| SignedDuration::from_hours(24 * i64::from(exceptions.max_days))),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct HeldPod {
     pub labels: Labels,
     /// Its specification.
     pub spec: PodSpec,
+    /// Kind and name of what made it; itself where nothing did.
+    pub maker: (String, String),
 }
 
 /// Pods of one namespace, by name.

@@ -26,10 +26,14 @@ pub fn write(out: &mut dyn Write, rows: &[Row], colour: bool) -> io::Result<()> 
         let line = format!("{:<width$}  {shown}  {}", row.object(), rules.join(" "));
         writeln!(out, "{}", line.trim_end())?;
         for (mode, mark) in [(Mode::Enforce, ""), (Mode::Warn, "(warning) "), (Mode::Audit, "(audit) ")] {
-            for line in explain::lines(verdict.findings.iter().filter(|finding| finding.mode == mode)) {
+            for line in explain::lines(verdict.standing().filter(|finding| finding.mode == mode)) {
                 let (what, fix) = line.split_once(". To fix: ").unwrap_or((&line, ""));
                 writeln!(out, "    {mark}{what}\n        To fix: {fix}")?;
             }
+        }
+        for line in explain::lines(verdict.findings.iter().filter(|finding| finding.is_waived())) {
+            let (what, _) = line.split_once(". To fix: ").unwrap_or((&line, ""));
+            writeln!(out, "    (waived) {what}")?;
         }
         law(out, row)?;
     }

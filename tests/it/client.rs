@@ -140,6 +140,11 @@ impl Client {
         self.try_send_with(method, path, content, body, &headers).unwrap()
     }
 
+    /// The same for a change of an object or of a part of it.
+    pub fn patch_as(&self, path: &str, change: &Value, who: (&str, &[&str])) -> Answer {
+        self.send_all("PATCH", path, "application/merge-patch+json", change, Some(who))
+    }
+
     /// Asks for a part of the object that `reference` names.
     pub fn create_part(&self, reference: &Value, part: &str, manifest: &Value) -> Answer {
         self.send("POST", &format!("{}/{part}", path_of(reference)), manifest)

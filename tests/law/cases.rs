@@ -83,6 +83,9 @@ pub struct Expect {
     /// The rules that found something, sorted.
     #[serde(default)]
     pub rules: Vec<String>,
+    /// The rules of which an exception waives a finding, sorted.
+    #[serde(default)]
+    pub waived: Vec<String>,
     /// A part of one finding's message or remedy.
     pub message: Option<String>,
     /// A part of one warning that the person gets.

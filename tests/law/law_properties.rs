@@ -113,7 +113,7 @@ fn facts(matter: &Matter, place: CountrySet) -> Facts {
         places: Places::known(place),
         flexibility: Flexibility::Nodes,
     };
-    Facts { placements: vec![placement], matters: vec![Stake { matter, field: None }] }
+    Facts { placements: vec![placement], matters: vec![Stake { matter, field: None }], subject: None }
 }
 
 fn policies() -> Policies {

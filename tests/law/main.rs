@@ -51,6 +51,7 @@ fn differences(case: &Case, judgement: &Judgement) -> String {
         action,
         unproven,
         rules,
+        waived,
         message,
         warnings,
         legal,
@@ -72,6 +73,11 @@ fn differences(case: &Case, judgement: &Judgement) -> String {
     let found: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.rule).collect();
     if !found.iter().copied().eq(rules.iter().map(String::as_str)) {
         differs("rules", format!("{rules:?}"), format!("{found:?}"));
+    }
+    let lifted = verdict.findings.iter().filter(|finding| finding.is_waived()).map(|finding| finding.rule);
+    let lifted: BTreeSet<&str> = lifted.collect();
+    if !lifted.iter().copied().eq(waived.iter().map(String::as_str)) {
+        differs("waived", format!("{waived:?}"), format!("{lifted:?}"));
     }
     if verdict.only_unproven() != *unproven {
         differs("unproven", unproven.to_string(), verdict.only_unproven().to_string());

@@ -1,5 +1,6 @@
 //! The invariants of the decision as properties of random worlds and random objects, nasty ones by preference.
 
+mod exceptions;
 mod generate;
 mod scheduler;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::law::matter::Role;
 use crate::engine::law::source::{Authority, Confidence, Verified};
 use crate::engine::policy::Mode;
+use crate::engine::verdict::{Relief, Waiver};
 
 /// Where a statement comes from and how sure it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +61,16 @@ pub struct ObjectFinding {
     /// Where the law is written that is broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The exception that is about it. What is waived is no breach and is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waiver>,
+}
+
+impl ObjectFinding {
+    /// Whether an exception lets it pass.
+    pub fn is_waived(&self) -> bool {
+        self.waived.as_ref().is_some_and(|waiver| waiver.relief == Relief::Waived)
+    }
 }
 
 /// Somebody who touches the data. Where it is established, who controls it in the end, and from where its people look at the

@@ -76,6 +76,27 @@ pub struct ResidencyPolicySpec {
     /// declared and lawful flows send, and what stays in the cluster.
     #[serde(default)]
     pub network: Network,
+    /// Whether a `ResidencyException` may loosen this policy, and for how long. None: no exception does. Whoever wrote a policy
+    /// before there were exceptions reckoned with none; who wants them says so here. The law is never loosened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceptions: Option<PolicyExceptions>,
+}
+
+/// Exceptions from a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyExceptions {
+    /// Whether there may be any.
+    #[serde(default)]
+    pub allowed: bool,
+    /// How many days one may last at most, from its creation or its later beginning until it expires; 30 unless said otherwise.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 1, max = 36500))]
+    pub max_days: u32,
+}
+
+fn thirty() -> u32 {
+    30
 }
 
 /// People or programs, and from where they look at data.

@@ -179,7 +179,8 @@ fn entry_of(subject: &Subject, found: &Found) -> Entry {
 
 /// A finding as a result, without a time. `about` tells the objects of results apart.
 pub fn entry(finding: &Finding, about: &[&str]) -> Entry {
-    let Finding { rule, mode, policy, allows: _, field, message: _, remedy: _, unproven, citation } = finding;
+    let Finding { rule, mode, policy, allows: _, field, message: _, remedy: _, unproven, citation, waived: _ } =
+        finding;
     let line = explain::lines([finding]).concat();
     let message = if citation.is_some() { format!("{line} ({DISCLAIMER})") } else { line };
     // What is only guidance, or only told, is no failure; nor is what may yet turn out well.

@@ -228,6 +228,7 @@ mod tests {
             remedy: "choose a place in DE".into(),
             unproven: false,
             citation: None,
+            waived: None,
         };
         Judgement {
             verdict: Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() },

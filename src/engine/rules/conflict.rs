@@ -38,6 +38,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         remedy: "keep data of each origin in a store of its own, or change the policies".to_owned(),
         unproven: false,
         citation: None,
+        waived: None,
     }]
 }
 
@@ -66,5 +67,6 @@ pub fn between(facts: &Facts, rewrites: &[Rewrite]) -> Option<Finding> {
         remedy: "let the policies leave one country for both acts".to_owned(),
         unproven: false,
         citation: None,
+        waived: None,
     })
 }

@@ -31,6 +31,7 @@ fn check(owners: &Owners<'_>) -> Vec<Finding> {
         remedy: remedy.to_owned(),
         unproven,
         citation: None,
+        waived: None,
     };
     parties
         .into_iter()

@@ -37,6 +37,7 @@ fn check(owners: &Owners<'_>) -> Vec<Finding> {
             remedy: format!("rely on an accepted ground, or keep the data out of {place}"),
             unproven: false,
             citation: Some(ground.citation.clone()),
+            waived: None,
         });
     }
     all

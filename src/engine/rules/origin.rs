@@ -26,6 +26,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
                 .to_owned(),
             unproven: true,
             citation: None,
+            waived: None,
         })
         .collect()
 }

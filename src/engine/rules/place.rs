@@ -17,22 +17,27 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
     judged
         .bindings
         .iter()
-        .filter(|binding| !places.countries.is_subset(&binding.allowed))
-        .map(|binding| Finding {
-            rule: RULE.id,
-            mode: binding.policy.mode,
-            policy: Some(binding.policy.name.clone()),
-            allows: Some(judged.name(&binding.allowed)),
-            field: placement.field.clone(),
-            message: format!(
-                "would {} {} {}",
-                placement.act.verb(),
-                explain::data(&placement.data),
-                judged.inside(&places.countries)
-            ),
-            remedy: judged.remedy(&binding.allowed),
-            unproven: false,
-            citation: None,
+        .filter(|binding| !places.countries.is_subset(&binding.own))
+        .map(|binding| {
+            let waived = judged.placed(binding);
+            let allowed = if waived.is_some() { &binding.own } else { &binding.allowed };
+            Finding {
+                rule: RULE.id,
+                mode: binding.policy.mode,
+                policy: Some(binding.policy.name.clone()),
+                allows: Some(judged.name(allowed)),
+                field: placement.field.clone(),
+                message: format!(
+                    "would {} {} {}",
+                    placement.act.verb(),
+                    explain::data(&placement.data),
+                    judged.inside(&places.countries)
+                ),
+                remedy: judged.remedy(allowed),
+                unproven: false,
+                citation: None,
+                waived,
+            }
         })
         .collect()
 }

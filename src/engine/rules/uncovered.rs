@@ -34,5 +34,6 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
         remedy: format!("add spec.residence.{:?} to a policy that covers this data", placement.act),
         unproven: true,
         citation: None,
+        waived: None,
     }]
 }

@@ -34,6 +34,7 @@ fn check(judged: &Judged<'_>) -> Vec<Finding> {
             remedy: judged.remedy(&binding.allowed),
             unproven: true,
             citation: None,
+            waived: judged.unproven(binding),
         })
         .collect()
 }

@@ -17,6 +17,7 @@ use crate::engine::facts::{Act, Alternative, Facts, Flexibility, Placement, Stak
 use crate::engine::place::Places;
 use crate::engine::verdict::{Action, Change};
 use crate::interpret::scope::{self, FlowScope, NamespaceScope};
+use crate::interpret::subject;
 use crate::interpret::world::World;
 use crate::interpret::{Judgement, Verdict, left};
 
@@ -77,7 +78,9 @@ pub fn facts(world: &World, resource: &Resource, created: bool) -> Facts {
     }
     let settled = Resolver::new(world).resource(resource);
     let namespace = world.namespaces.get(&resource.key.namespace).map(|scope| &**scope);
-    let mut facts = Facts { placements: Vec::with_capacity(settled.len()), ..Facts::default() };
+    let Key { group, kind, namespace: space, name } = &resource.key;
+    let subject = subject::named(world, space, group, kind, name);
+    let mut facts = Facts { placements: Vec::with_capacity(settled.len()), subject, ..Facts::default() };
     for one in settled {
         let flows = namespace.into_iter().flat_map(|scope| &scope.flows).map(|flow| &**flow);
         place(world, flows, one, &data, created, &mut facts);

@@ -135,15 +135,20 @@ fn what_is_aggregated_reaches_the_people() {
         ("view", "list", "datastores"),
         ("edit", "get", "residencypolicies"),
         ("edit", "create", "dataflows"),
+        ("edit", "create", "residencyexceptions"),
         ("admin", "deletecollection", "datastores"),
     ] {
         until("the role is aggregated", PATIENCE, || {
             yes(may(role, verb, resource), format!("{role} {verb} {resource}"))
         });
     }
-    for (role, verb, resource) in
-        [("view", "patch", "datastores"), ("edit", "create", "residencypolicies"), ("admin", "patch", "locations")]
-    {
+    for (role, verb, resource) in [
+        ("view", "patch", "datastores"),
+        ("edit", "create", "residencypolicies"),
+        ("admin", "patch", "locations"),
+        ("admin", "approve", "residencyexceptions"),
+        ("admin", "patch", "residencyexceptions/status"),
+    ] {
         assert!(!may(role, verb, resource), "{role} {verb} {resource}");
     }
 }

@@ -164,9 +164,11 @@ fn people_get_what_their_role_promises() {
         assert_eq!(label(&on, role, name), "true", "{role}");
         assert!(label(&off, role, name).is_null(), "{role}");
     }
-    let stewards = one(&on, "ClusterRole", "domicile-policy-admin");
-    let labels = stewards["metadata"]["labels"].as_object().unwrap();
-    assert!(!labels.keys().any(|key| key.contains("aggregate-to")), "{labels:?}");
+    for role in ["policy-admin", "exception-approver"] {
+        let stewards = one(&on, "ClusterRole", &format!("domicile-{role}"));
+        let labels = stewards["metadata"]["labels"].as_object().unwrap();
+        assert!(!labels.keys().any(|key| key.contains("aggregate-to")), "{labels:?}");
+    }
     let kinds: BTreeSet<String> =
         domicile::api::v1alpha1::definitions().into_iter().map(|one| one.spec.names.plural).collect();
     for role in ["viewer", "policy-admin"] {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use domicile::engine::explain;
 use domicile::interpret::Operation;
 use serde_json::{Value, json};
 
@@ -57,10 +58,16 @@ fn differences(case: &Case, run: &Run) -> String {
     let Some(row) = row else { return format!("    {run:?}\n") };
     let findings = row["findings"].as_array().unwrap();
     let rules: BTreeSet<&str> = findings.iter().map(|finding| finding["rule"].as_str().unwrap()).collect();
-    let unproven = !findings.is_empty() && findings.iter().all(|finding| finding["unproven"] == true);
-    let got = json!({"action": row["action"], "rules": rules, "unproven": unproven});
+    let lifted = |finding: &&Value| finding["waived"]["relief"] == "Waived";
+    let waived: BTreeSet<&str> =
+        findings.iter().filter(lifted).map(|finding| finding["rule"].as_str().unwrap()).collect();
+    let standing = || findings.iter().filter(|finding| !lifted(finding));
+    let unproven = standing().next().is_some() && standing().all(|finding| finding["unproven"] == true);
+    let got = json!({"action": row["action"], "rules": rules, "waived": waived, "unproven": unproven});
     let expect = &case.expect;
-    let wanted = json!({"action": expect.action, "rules": expect.rules, "unproven": expect.unproven});
+    let wanted = json!({
+        "action": expect.action, "rules": expect.rules, "waived": expect.waived, "unproven": expect.unproven,
+    });
     if got != wanted {
         writeln!(lines, "    {got} instead of {wanted}").unwrap();
     }
@@ -71,7 +78,10 @@ fn differences(case: &Case, run: &Run) -> String {
             let [rule, field, message, policy, allows, remedy] =
                 ["rule", "field", "message", "policy", "allows", "remedy"].map(|key| text(&finding[key]));
             let clause = if policy.is_empty() { String::new() } else { format!("; policy {policy} allows {allows}") };
-            format!("[{rule}] {field}: {message}{clause}. To fix: {remedy}")
+            let known = serde_json::from_value(finding["waived"].clone()).ok();
+            let relief = |one| format!("; {}", explain::relief(&one, &rule, finding["unproven"] == true));
+            let relief = known.map(relief).unwrap_or_default();
+            format!("[{rule}] {field}: {message}{clause}{relief}. To fix: {remedy}")
         })
         .collect();
     let warnings: Vec<String> = row["warnings"].as_array().into_iter().flatten().map(text).collect();

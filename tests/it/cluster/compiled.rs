@@ -99,7 +99,7 @@ pub fn remove_webhooks(plane: &Plane) {
 }
 
 /// Who refused: the part of the message that names it.
-fn refused_by<'a>(answer: &'a Answer, policy: &str) -> Option<&'a str> {
+pub fn refused_by<'a>(answer: &'a Answer, policy: &str) -> Option<&'a str> {
     let message = answer.message();
     (answer.code == 403 && message.contains("ValidatingAdmissionPolicy") && message.contains(policy)).then_some(message)
 }

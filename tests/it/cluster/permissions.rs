@@ -207,6 +207,10 @@ impl Stage {
                 let change = json!({"residence": {"Process": ["DE", neighbour]}});
                 ("status of policies", judged(reference(OURS, "ResidencyPolicy", "", "permissions"), change))
             }
+            ("patch", "residencyexceptions/status") => {
+                let exception = reference(OURS, "ResidencyException", "permissions", "move");
+                ("status of exceptions", judged(exception, json!({"reason": self.fresh()})))
+            }
             ("create", "events") => {
                 let namespace = self.namespace();
                 self.refusal(&namespace);
@@ -444,6 +448,16 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
         kind: DataFlow
         metadata: {name: nightly, namespace: permissions}
         spec: {from: {dataStore: {name: answers}}, to: {recipient: {name: Own, place: {country: DE}}}}
+        ---
+        apiVersion: domicile.dev/v1alpha1
+        kind: ResidencyException
+        metadata: {name: move, namespace: permissions}
+        spec:
+          scope: {rules: [RES-PLACE], to: [FR]}
+          approver: somebody
+          legalBasis: a contract
+          reason: a move
+          expires: 2099-01-01T00:00:00Z
         ---
         apiVersion: domicile.dev/v1alpha1
         kind: ResidencyPolicy
