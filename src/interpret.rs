@@ -2,6 +2,7 @@
 //! come through here, so that all of them judge alike.
 
 pub mod access;
+pub mod basis;
 pub mod binding;
 pub mod claim;
 pub mod constraint;

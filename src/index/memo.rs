@@ -96,6 +96,8 @@ fn is_same_basis(one: &World, other: &World) -> bool {
     let World {
         lawbook,
         policies,
+        // What law, policies and places were read from changes with them.
+        basis: _,
         gazetteer,
         nodes,
         classes,
