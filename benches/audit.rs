@@ -81,10 +81,7 @@ fn measure(size: usize) -> Result<()> {
         .collect();
     let (changed, unchanged) = (median(&mut changed), median(&mut unchanged));
     let ratio = changed.as_secs_f64() / first.as_secs_f64();
-    println!(
-        "{size:>9} {first:>12.1?} {changed:>14.1?} {unchanged:>14.1?} {ratio:>12.3} {:>10.2}",
-        memory as f64 / size as f64
-    );
+    println!("{size:>9} {first:>12.1?} {changed:>14.1?} {unchanged:>14.1?} {ratio:>12.3} {:>12}", memory * 1024 / size);
     Ok(())
 }
 

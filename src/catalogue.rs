@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::engine::law;
+use crate::evidence::digest::Digest;
 use crate::interpret::read::{self, Problem};
 use crate::interpret::resource::{self, Interpreter};
 
@@ -78,6 +79,11 @@ pub fn files() -> Vec<(&'static str, &'static str)> {
     walk(&FILES, &mut files);
     files.sort_unstable();
     files
+}
+
+/// Digest of the catalogue: two programs with the same one know the same law.
+pub fn digest() -> Digest {
+    Digest::of_json(&files())
 }
 
 fn told(problems: &[Problem]) -> String {

@@ -7,6 +7,7 @@ mod check;
 mod crds;
 mod emergency_off;
 mod emergency_on;
+mod evidence;
 pub mod inputs;
 mod lineage;
 mod operator;
@@ -48,6 +49,8 @@ enum Command {
     EmergencyOff(emergency_off::Arguments),
     /// Let operators enforce again
     EmergencyOn(emergency_on::Arguments),
+    /// Verify a decision log, and decide again what stands in it
+    Evidence(evidence::Arguments),
     /// Show where the data of each store comes from, and by which path each origin came
     Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
@@ -117,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::EmergencyOff(arguments) => emergency_off::run(&arguments),
         Command::EmergencyOn(arguments) => emergency_on::run(&arguments),
+        Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Lineage(arguments) => lineage::run(&arguments),
         Command::Operator(arguments) => operator::run(arguments),
         Command::Render(arguments) => render::run(&arguments),

@@ -50,7 +50,7 @@ pub use audit::{Audit, Found, Judged, Subject};
 pub use exceptions::{ExceptionReport, Hearing};
 pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
-pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
+pub use observe::{Audited, FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
 pub use origins::{Anonymity, StoreOrigins};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.

@@ -2,6 +2,7 @@
 //! come through here, so that all of them judge alike.
 
 pub mod access;
+pub mod basis;
 pub mod binding;
 pub mod claim;
 pub mod constraint;
@@ -117,11 +118,22 @@ pub struct Judgement {
     pub warnings: Vec<String>,
     /// Whose data is concerned.
     pub sources: Vec<Source>,
+    /// What was decided from which facts, before it was fitted to the object; empty where no personal data is concerned.
+    pub decided: Vec<Decided>,
     /// What is known of a pod or claim beside its name.
     pub origin: ObjectOrigin,
     /// Whether it names something that is not known yet and may decide where it belongs: a claim that its controller makes
     /// at the same time, a storage class in the same file.
     pub awaits: bool,
+}
+
+/// One decision with what it was made from, so that it can be written down and made again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The facts.
+    pub facts: Facts,
+    /// What `decide` made of them.
+    pub verdict: Verdict,
 }
 
 /// Where an object comes from.
@@ -150,6 +162,7 @@ impl Judgement {
             patch: Vec::new(),
             warnings: Vec::new(),
             sources: Vec::new(),
+            decided: Vec::new(),
             origin: ObjectOrigin::default(),
             awaits: false,
         }
@@ -167,13 +180,26 @@ impl Judgement {
         self.verdict.action != Action::Allow || !self.verdict.findings.is_empty()
     }
 
-    fn with_sources(mut self, facts: &Facts) -> Self {
-        if !self.is_worth_telling() {
-            return self;
+    /// A verdict on facts that no request brings.
+    pub fn of_facts(facts: Facts, verdict: Verdict) -> Self {
+        Self::new(verdict).decided_from(facts)
+    }
+
+    /// Notes from what the verdict was decided, which nothing has changed since.
+    fn decided_from(self, facts: Facts) -> Self {
+        let verdict = self.verdict.clone();
+        self.with_decided([Decided { facts, verdict }])
+    }
+
+    /// The same for what came of several decisions, or was changed afterwards.
+    fn with_decided(mut self, decided: impl IntoIterator<Item = Decided>) -> Self {
+        self.decided.extend(decided.into_iter().filter(|one| !one.facts.is_empty()));
+        if self.is_worth_telling() {
+            let placements = self.decided.iter().flat_map(|one| &one.facts.placements);
+            self.sources = placements.flat_map(|one| &one.data).map(|data| data.via.clone()).collect();
+            self.sources.sort_unstable();
+            self.sources.dedup();
         }
-        self.sources = facts.placements.iter().flat_map(|one| &one.data).map(|data| data.via.clone()).collect();
-        self.sources.sort_unstable();
-        self.sources.dedup();
         self
     }
 }
@@ -302,10 +328,12 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
         let mut facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         facts.subject = subject::pod(world, &namespace.name, &pod.metadata);
         let mut verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        let decided = verdict.clone();
         pod::say_literally(world, &pod.spec, &facts, &mut verdict, now);
         let warnings = leave_to_claims(&mut verdict, &facts);
         let patch = pod::pin(world, &verdict).map_or_else(Vec::new, |pin| pod::patch(world, &pod.spec, pin));
-        return Judgement { patch, warnings, ..Judgement::new(verdict) }.with_sources(&facts);
+        let judgement = Judgement { patch, warnings, ..Judgement::new(verdict) };
+        return judgement.with_decided([Decided { facts, verdict: decided }]);
     };
     // An existing pod keeps its affinity, so only what changes whose data it touches is judged, and what containers are told
     // that are added to debug it; everything else passes, also on a pod that was wrong already.
@@ -325,7 +353,7 @@ fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&
         pod::facts(world, namespace, now_view, Pinning::Impossible)
     };
     facts.subject = subject::pod(world, &namespace.name, &pod.metadata);
-    Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts)
+    Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).decided_from(facts)
 }
 
 /// Claims that are made for a pod are rewritten when they are made, not in the pod. What will become of them.
@@ -420,7 +448,7 @@ fn judge_claim(
         })
         .into_iter()
         .collect();
-    Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts)
+    Judgement { patch, ..Judgement::new(verdict) }.decided_from(facts)
 }
 
 /// The storage class that a verdict takes.
@@ -457,10 +485,12 @@ fn judge_workload(
         })
         .collect();
     let view = PodView::of_template(template, kind.path, &made);
+    let called = subject::named(world, &namespace.name, kind.group, kind.kind, name);
     let mut facts = pod::facts(world, namespace, view, pinning);
-    facts.subject = subject::named(world, &namespace.name, kind.group, kind.kind, name);
+    facts.subject.clone_from(&called);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-    let mut judgement = Judgement::new(verdict);
+    let mut judgement = Judgement::new(verdict.clone());
+    let mut decided = vec![Decided { facts, verdict }];
     if let Some(pin) = pod::pin(world, &judgement.verdict) {
         let countries = engine::explain::countries(&pin.countries, &world.lawbook, now);
         judgement.warnings.push(format!("pods will be pinned to {countries} when they are created, by {}", pin.key));
@@ -475,20 +505,20 @@ fn judge_workload(
     for (claim, made) in claims.iter().zip(made) {
         let MadeClaim { field, data, with_pod: _ } = made;
         let placements = claim::placements(world, &claim.spec, None, &data, &field, Asking::New);
-        let claims = Facts { placements, subject: facts.subject.clone(), ..Facts::default() };
-        let verdict = engine::decide(&claims, &world.lawbook, &world.policies, now);
+        let facts = Facts { placements, subject: called.clone(), ..Facts::default() };
+        let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
         if let Some(name) = taken(&verdict) {
             judgement.warnings.push(format!("{field}: claims will get storage class {name} when they are created"));
         }
-        judgement.verdict.findings.extend(verdict.findings);
+        judgement.verdict.findings.extend(verdict.findings.iter().cloned());
         judgement.verdict.holds_until = judgement.verdict.holds_until.or(verdict.holds_until);
-        facts.placements.extend(claims.placements);
+        decided.push(Decided { facts, verdict });
     }
     // A template is never changed itself: GitOps would see a difference. Its pods and claims are.
     judgement.verdict.rewrites.clear();
     judgement.verdict.action =
         if judgement.verdict.refusals().next().is_some() { Action::Refuse } else { Action::Allow };
-    judgement.with_sources(&facts)
+    judgement.with_decided(decided)
 }
 
 /// What must stand in a template whose pods cannot be pinned one by one.

@@ -4,6 +4,7 @@
 //! AdmissionReview --+                                    +--> AdmissionResponse   (webhook)
 //! watch events   ---+-> interpret -> facts --+           +--> status, Events      (controllers)
 //! YAML on disk   ---+   lawbook + policies --+-> decide -+--> table, JSON         (cli, report)
+//!                                                        +--> decision log        (evidence)
 //! ```
 //!
 //! [`engine`] is the decision and does no I/O: it is all that is left without the feature `operator`. [`interpret`] turns
@@ -21,6 +22,8 @@ pub mod cli;
 pub mod compile;
 #[cfg(feature = "operator")]
 pub mod controllers;
+#[cfg(feature = "operator")]
+pub mod evidence;
 #[cfg(feature = "operator")]
 pub mod geo;
 #[cfg(feature = "operator")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use crate::controllers::live::Live;
 use crate::controllers::reports::ReportApi;
 use crate::controllers::reports::refused::Refusals;
 use crate::controllers::types::Served;
+use crate::evidence::log::Log;
 use crate::index::{Audit, Index, Object};
 use crate::interpret::world::World;
 use crate::telemetry::Metrics;
@@ -41,6 +42,7 @@ pub struct Shared {
     report_apis: ArcSwapOption<BTreeSet<ReportApi>>,
     refusals: Refusals,
     audit: watch::Sender<Option<Arc<Audit>>>,
+    decision_log: OnceLock<Log>,
     clock: Clock,
     /// Counters.
     pub metrics: Metrics,
@@ -113,6 +115,7 @@ impl Shared {
             report_apis: ArcSwapOption::default(),
             refusals: Refusals::default(),
             audit: watch::Sender::default(),
+            decision_log: OnceLock::new(),
             clock,
             metrics: Metrics::default(),
         };
@@ -322,6 +325,16 @@ impl Shared {
     /// Whether what the API server obeys may be written: everything is known, and nobody has switched it off.
     pub fn enforcing(&self) -> bool {
         self.synced() && self.types_known() && *self.emergency() == Emergency::Enforcing
+    }
+
+    /// Where decisions are recorded, if they are.
+    pub fn decision_log(&self) -> Option<&Log> {
+        self.decision_log.get()
+    }
+
+    /// Has decisions recorded from now on. A second log is not taken.
+    pub fn set_decision_log(&self, log: Log) {
+        let _ = self.decision_log.set(log);
     }
 
     /// Namespaces for which the API server asks us, beyond those with an origin label.

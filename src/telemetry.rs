@@ -87,6 +87,8 @@ pub struct Metrics {
     pub admission_seconds: Histogram,
     /// Events that were dropped because too many waited.
     pub events_dropped: Counter,
+    /// Decisions that the decision log lacks.
+    pub decisions_lost: Counter,
     /// Watches that failed and were started again.
     pub watch_failures: Counter,
     /// Whether this replica holds the lease and writes.
@@ -126,6 +128,7 @@ impl Default for Metrics {
             admissions: Family::default(),
             admission_seconds: Histogram::new(buckets),
             events_dropped: Counter::default(),
+            decisions_lost: Counter::default(),
             watch_failures: Counter::default(),
             leading: Gauge::default(),
             enforcement_off: Gauge::default(),
@@ -155,6 +158,7 @@ impl Metrics {
             admissions,
             admission_seconds,
             events_dropped,
+            decisions_lost,
             watch_failures,
             leading,
             enforcement_off,
@@ -175,6 +179,7 @@ impl Metrics {
         registry.register("admission_requests", "Admission reviews answered", admissions);
         registry.register("admission_duration_seconds", "Time to answer an admission review", admission_seconds);
         registry.register("events_dropped", "Events dropped because too many waited", events_dropped);
+        registry.register("decisions_lost", "Decisions that the decision log lacks", decisions_lost);
         registry.register("watch_failures", "Watches that failed and were started again", watch_failures);
         registry.register("leading", "Whether this replica writes", leading);
         registry.register("enforcement_off", "Whether enforcement is switched off", enforcement_off);

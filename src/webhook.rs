@@ -1,6 +1,7 @@
 //! The admission webhook: HTTP and nothing else. What to answer is decided in `admit`, what is right in `engine`.
 
 pub mod admit;
+mod recorded;
 mod review;
 pub mod tls;
 

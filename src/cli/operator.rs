@@ -11,6 +11,7 @@ use crate::controllers::configuration::Address;
 use crate::controllers::owner::Name;
 use crate::controllers::reports::{ReportChoice, Settings};
 use crate::controllers::run::{self, Options};
+use crate::evidence::sink::{Destination, Files};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,24 @@ pub struct Arguments {
     /// Seconds for which the evidence of a node's country must be gone or disputed before its label is taken away
     #[arg(long, env = "DOMICILE_LABEL_GRACE_SECONDS", default_value_t = 30)]
     label_grace_seconds: u64,
+    /// Where decisions are recorded: `off`, `stdout`, or a file
+    #[arg(long, env = "DOMICILE_DECISION_LOG", default_value = "off", value_name = "off|stdout|PATH")]
+    decision_log: String,
+    /// How large a file of the decision log becomes before the next begins, in MiB
+    #[arg(
+        long, env = "DOMICILE_DECISION_LOG_SIZE_MIB", default_value_t = 64,
+        value_parser = clap::value_parser!(u64).range(1..=65_536)
+    )]
+    decision_log_size_mib: u64,
+    /// How many files of the decision log are kept beside the one that is written
+    #[arg(
+        long, env = "DOMICILE_DECISION_LOG_FILES", default_value_t = 15,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
+    decision_log_files: u16,
+    /// Name of the Secret with the keys of the decision log, in the operator's namespace
+    #[arg(long, env = "DOMICILE_DECISION_LOG_SECRET", default_value = "domicile-evidence")]
+    decision_log_secret: String,
     /// Guard the labels, kinds and configurations that decide what is protected by generated policies
     #[arg(long, env = "DOMICILE_GUARDS", action = clap::ArgAction::Set, default_value_t = true)]
     guards: bool,
@@ -89,6 +108,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         certificate_lifetime_seconds,
         authority_lifetime_seconds,
         label_grace_seconds,
+        decision_log,
+        decision_log_size_mib,
+        decision_log_files,
+        decision_log_secret,
         guards,
         geo_database,
         report_api,
@@ -121,6 +144,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             authority: Duration::from_secs(authority_lifetime_seconds),
             certificate: Duration::from_secs(certificate_lifetime_seconds),
         },
+        decision_log: match decision_log.as_str() {
+            "off" => None,
+            "stdout" => Some(Destination::Stdout),
+            path => Some(Destination::File(Files {
+                path: path.into(),
+                size: decision_log_size_mib * 1024 * 1024,
+                kept: decision_log_files.into(),
+            })),
+        },
+        decision_log_secret,
         label_grace: Duration::from_secs(label_grace_seconds),
         reports: Settings { api: report_api, writes_per_second: report_writes_per_second },
     };

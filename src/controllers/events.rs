@@ -58,7 +58,7 @@ pub struct Admission {
     /// Whether it was refused.
     pub refused: bool,
     /// What was decided.
-    pub judgement: Judgement,
+    pub judgement: Arc<Judgement>,
 }
 
 /// Writes events until nobody can send any more.

@@ -14,8 +14,10 @@ use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
-use super::{emergency, events, live, network, nodes, policies, reports, status, watch};
+use super::{emergency, events, evidence, live, network, nodes, policies, reports, status, watch};
 use crate::engine::gazetteer::Hints;
+use crate::evidence::log::{self, Keyring, Log, Running};
+use crate::evidence::sink::Destination;
 use crate::index::Index;
 use crate::state::{Clock, Shared};
 use crate::webhook::{self, tls};
@@ -45,6 +47,10 @@ pub struct Options {
     pub certificate_mode: Mode,
     /// How long certificates last.
     pub certificate_schedule: Schedule,
+    /// Where decisions are recorded; none: nowhere.
+    pub decision_log: Option<Destination>,
+    /// Name of the Secret with the keys of that log.
+    pub decision_log_secret: String,
     /// How long evidence for a node's country must be gone or disputed before its label is taken away.
     pub label_grace: Duration,
     /// How reports are written.
@@ -75,6 +81,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         certificate_secret,
         certificate_mode,
         certificate_schedule,
+        decision_log,
+        decision_log_secret,
         label_grace,
         reports: report_settings,
     } = options;
@@ -102,6 +110,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let certificates = Certificates::new(client.clone(), settings, serving.clone());
     let inputs = Inputs::new(address, namespace.clone(), guards);
     let budget = reports::Budget::new(report_settings.writes_per_second);
+    let of_keys = (client.clone(), namespace.clone(), decision_log_secret);
+    let (keeper, recording) = record(&shared, decision_log, &identity, of_keys)?.unzip();
     let election = Election::new(client.clone(), namespace.clone(), identity, owner.clone());
 
     let handle = Handle::new();
@@ -124,6 +134,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             emergency::follow(client.clone(), &shared, &namespace),
             certificates.follow(&shared),
             reports::refused::run(client.clone(), &shared, report_settings, &budget, &owner),
+            keep(keeper, &shared),
         )
     };
     // What writes, on the one replica that holds the lease; dropped at once when it no longer does.
@@ -155,10 +166,42 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     // Fields of one `async` block stay alive until the server has drained: watches go on while reviews are answered.
     let controllers = async { tokio::join!(everywhere, leading) };
     let stopped = stop(&shared, &stopping, handle);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = async { tokio::join!(server, stopped).0 } => ended.context("the webhook server failed"),
         ended = async { probes.await } => ended.context("the probe server failed"),
-        _ = controllers => anyhow::bail!("the controllers ended"),
+        _ = controllers => Err(anyhow::anyhow!("the controllers ended")),
+    };
+    if let Some(recording) = recording {
+        // Nobody is answered any more: what was decided is written, and the log ends as it should.
+        tokio::task::spawn_blocking(|| recording.close()).await?;
+    }
+    ended
+}
+
+/// Starts the decision log, if there should be one, and returns who keeps its keys.
+fn record(
+    shared: &Shared,
+    destination: Option<Destination>,
+    replica: &str,
+    (client, namespace, secret): (Client, String, String),
+) -> anyhow::Result<Option<(evidence::Keeper, Running)>> {
+    let Some(destination) = destination else { return Ok(None) };
+    let (keyring, keys) = tokio::sync::watch::channel(Keyring::default());
+    let keeps_checkpoints = destination == Destination::Stdout;
+    let settings = log::Settings { destination, replica: replica.to_owned() };
+    let (log, running) =
+        Log::start(settings, keys, shared.metrics.clone()).context("failed to start the decision log")?;
+    shared.set_decision_log(log);
+    let (replica, checkpoints) = (replica.to_owned(), running.checkpoints.clone());
+    let keeper = evidence::Keeper { client, namespace, secret, replica, keyring, checkpoints, keeps_checkpoints };
+    Ok(Some((keeper, running)))
+}
+
+/// Keeps the keys of the decision log, where there is one.
+async fn keep(keeper: Option<evidence::Keeper>, shared: &Shared) {
+    match keeper {
+        Some(keeper) => keeper.run(shared).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -24,6 +24,7 @@ use super::FIELD_MANAGER;
 use super::clock;
 use super::configuration::Inputs;
 use super::events::{self, Draft};
+use super::evidence::audit::Audit;
 use super::exceptions;
 use super::law_events;
 use super::watch::chain;
@@ -292,6 +293,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     const AGAIN: Duration = Duration::from_secs(1);
     let mut published = shared.published();
     let _told = Told(&shared);
+    let mut recorded = Audit::default();
     loop {
         let mut failed = false;
         let mut next = None;
@@ -299,8 +301,16 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         if shared.synced() && shared.live().is_some() {
             let now = shared.now();
             let started = Instant::now();
-            let plan = {
-                let mut observed = shared.index().observe(now);
+            let (plan, basis) = {
+                let (mut observed, basis) = {
+                    let mut index = shared.index();
+                    let observed = if shared.decision_log().is_some() {
+                        index.observe_each(now, &mut |found| recorded.note(found, now))
+                    } else {
+                        index.observe(now)
+                    };
+                    (observed, index.world().basis.clone())
+                };
                 shared.metrics.audited(&observed, started.elapsed());
                 let off = match &*shared.emergency() {
                     Emergency::Off(record) => Some(record.sentence()),
@@ -314,11 +324,13 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                 };
                 // What is not listed yet is not known to be right.
                 let audit = std::mem::take(&mut observed.audit);
+                recorded.forget_others(&audit);
                 if shared.types_known() {
                     shared.set_audit(audit);
                 }
-                plan(observed, &cover, now)
+                (plan(observed, &cover, now), basis)
             };
+            recorded.tell(&shared, &basis).await;
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;
             shared.metrics.reconciled("status", started, !failed);

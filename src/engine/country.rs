@@ -3,6 +3,8 @@
 //! A country is its ISO 3166-1 alpha-2 code. A set is a bitmap over all two-letter codes, so that the algebra of
 //! "possible and allowed" costs a few machine words and no allocation.
 
+mod written;
+
 use std::fmt;
 
 use iso3166_static::Alpha2;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::country::CountrySet;
 use super::law::matter::Matter;
 
@@ -46,7 +48,7 @@ impl Data {
 }
 
 /// What declares data.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
     /// The origin label of a namespace.
     Namespace(String),

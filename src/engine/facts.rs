@@ -1,4 +1,8 @@
 //! What is known about one object before it is judged. Made by `interpret`, and by nothing else.
+//!
+//! Facts can be written down and read again without loss, so that a decision can be made again later (`written`).
+
+mod written;
 
 use std::sync::Arc;
 
@@ -51,7 +55,8 @@ impl Act {
 }
 
 /// Everything about one object that the decision reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "written::Written", try_from = "written::Written")]
 pub struct Facts {
     /// What the object would do with personal data, and where. Empty: the object is out of scope.
     pub placements: Vec<Placement>,
@@ -85,6 +90,13 @@ pub struct Placement {
     pub flexibility: Flexibility,
 }
 
+impl Facts {
+    /// Whether the object has nothing to do with personal data.
+    pub fn is_empty(&self) -> bool {
+        self.placements.is_empty() && self.matters.is_empty()
+    }
+}
+
 impl Placement {
     /// What is asked, and by whom.
     pub fn asked(&self) -> (Act, Asker) {
@@ -94,7 +106,7 @@ impl Placement {
 }
 
 /// How a placement can be made right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flexibility {
     /// It cannot: the place is what the object says.
     Fixed,
@@ -122,7 +134,7 @@ pub enum Flexibility {
 }
 
 /// A named alternative, for example a storage class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alternative {
     /// Its name, as the field would say it.
     pub name: String,

@@ -2,17 +2,20 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::country::CountrySet;
 
 /// The countries in which something may come to lie or run.
 ///
 /// Three-valued: a set of countries, anywhere (the full set), or unknown with a reason. What may happen counts as
 /// happening, so a placement complies only if every country of the set is allowed and nothing is unproven.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
     /// As far as is known: every country that is possible.
     pub countries: CountrySet,
     /// Why the set is not proven, when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unproven: Option<String>,
 }
 

@@ -168,7 +168,7 @@ pub struct Obligation {
 }
 
 /// A change that makes a placement comply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rewrite {
     /// Position of the placement in the facts.
     pub placement: usize,
@@ -177,7 +177,7 @@ pub struct Rewrite {
 }
 
 /// What a rewrite changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// Let the pod run on nodes in these countries only.
     PinNodes {

@@ -1,6 +1,6 @@
 //! Rebuilds what is stale, in the order in which one part depends on another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +15,8 @@ use crate::engine::lawbook::Lawbook;
 use crate::engine::node::{self, NodeMap};
 use crate::engine::place::Places;
 use crate::engine::policy::Policies;
+use crate::evidence::digest::Digest;
+use crate::interpret::basis::{Basis, OwnLaw, Rules};
 use crate::interpret::objects::Volume;
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::{HeldPods, World};
@@ -42,6 +44,9 @@ impl Index {
         }
         if places {
             world.gazetteer = Arc::new(self.gazetteer());
+        }
+        if law || policies || places {
+            world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
         }
         if places {
             for node in self.nodes.values_mut() {
@@ -98,14 +103,40 @@ impl Index {
         Lawbook::new(blocs, jurisdictions.into_values(), mechanisms.into_values())
     }
 
+    /// What all of that was read from; `places` as they were, where they are the same.
+    fn basis(&self, places: Option<Digest>) -> Basis {
+        fn specs<K, S: Clone>(objects: &BTreeMap<String, K>, spec: impl Fn(&K) -> &S) -> BTreeMap<String, S> {
+            objects.iter().map(|(name, object)| (name.clone(), spec(object).clone())).collect()
+        }
+        let excepted = self.approved().map(|one| {
+            let name = format!("{}/{}", one.namespace().unwrap_or_default(), one.name_any());
+            (name, one.spec.clone())
+        });
+        let rules = Rules { policies: specs(&self.policies, |policy| &policy.spec), exceptions: excepted.collect() };
+        let law = OwnLaw {
+            blocs: specs(&self.blocs, |bloc| &bloc.spec),
+            jurisdictions: specs(&self.jurisdictions, |law| &law.spec),
+            mechanisms: specs(&self.mechanisms, |mechanism| &mechanism.spec),
+        };
+        let named = || {
+            let locations: BTreeMap<_, _> = self.locations.iter().map(|(name, one)| (name, &one.spec)).collect();
+            let providers: BTreeMap<_, _> = self.providers.iter().map(|(name, one)| (name, &one.spec)).collect();
+            Digest::of_json(&(locations, providers))
+        };
+        Basis { rules, law, places: places.unwrap_or_else(named) }
+    }
+
     fn read_policies(&self) -> Policies {
         let builtin = self.builtin.policies.iter().filter(|policy| !self.policies.contains_key(&policy.name_any()));
         let policies =
             builtin.chain(self.policies.values()).map(|policy| read::policy(&policy.name_any(), &policy.spec));
-        // What nobody else has approved is not there.
+        Policies::new(policies).except(self.approved().filter_map(|one| read::exception::exception(one).ok()))
+    }
+
+    /// Exceptions that count; what nobody else has approved is not there.
+    fn approved(&self) -> impl Iterator<Item = &ResidencyException> {
         let heard = |one: &&ResidencyException| self.approvals_are_guarded && read::exception::approved(one).is_ok();
-        let approved = self.exceptions.values().filter(heard);
-        Policies::new(policies).except(approved.filter_map(|one| read::exception::exception(one).ok()))
+        self.exceptions.values().filter(heard)
     }
 
     /// What names mean. A location that cannot be read leaves its names unproven rather than to the built-in one: its

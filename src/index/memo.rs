@@ -48,14 +48,17 @@ impl Kept {
     }
 }
 
+/// The claims of a namespace.
+pub(super) type Claims = Arc<BTreeMap<String, ClaimState>>;
+
 /// What is remembered beside what pods keep themselves.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memo {
     epoch: u64,
     /// What everything was judged by.
     basis: World,
-    /// Claims by namespace, in their order.
-    pub claims: BTreeMap<String, (Arc<BTreeMap<String, ClaimState>>, Vec<Kept>)>,
+    /// Claims by namespace, in their order, and what they were then.
+    pub claims: BTreeMap<String, (Claims, Vec<Kept>)>,
     /// Objects of interpreted types, in their order.
     pub resources: Vec<Kept>,
     /// Stores.
@@ -96,6 +99,8 @@ fn is_same_basis(one: &World, other: &World) -> bool {
     let World {
         lawbook,
         policies,
+        // What law, policies and places were read from changes with them.
+        basis: _,
         gazetteer,
         nodes,
         classes,

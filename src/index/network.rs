@@ -122,6 +122,7 @@ impl Index {
         engine::decide(&self.facts_of_flow(name, state), &world.lawbook, &world.policies, now)
     }
 
+    /// Everything that a flow declares.
     pub(super) fn facts_of_flow(&self, name: &Name, state: &FlowState) -> Facts {
         let facts = match self.matters.flows.get(name) {
             Some(matter) => {

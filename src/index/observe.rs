@@ -55,6 +55,25 @@ pub struct Observed {
     pub until: Option<Timestamp>,
 }
 
+/// An object that exists, with what was decided about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Audited<'a> {
+    /// Its API group.
+    pub group: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its namespace; empty for objects of the cluster.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid; empty for an object that was admitted, and that no watch has shown yet.
+    pub uid: &'a str,
+    /// What is known of it.
+    pub facts: &'a Facts,
+    /// What follows.
+    pub verdict: &'a Verdict,
+}
+
 /// A store, what it should say of itself, and what keeps it from being read.
 #[derive(Debug, Clone)]
 pub struct StoreReport {
@@ -133,14 +152,22 @@ impl Tally {
 }
 
 /// What is gathered from object to object.
-#[derive(Default)]
-struct Gathered {
+struct Gathered<'e> {
     tallies: BTreeMap<Name, Tally>,
     audit: Audit,
     relieved: Relieved,
+    /// Who wants to see what was judged.
+    each: &'e mut dyn FnMut(&Audited<'_>),
 }
 
-impl Gathered {
+impl Gathered<'_> {
+    /// Shows what was judged.
+    fn show(&mut self, kind: (&str, &str), name: (&str, &str), uid: &str, facts: &Facts, seen: Option<&Seen>) {
+        if let Some(seen) = seen {
+            (self.each)(&audited(kind, name, uid, (facts, &seen.verdict)));
+        }
+    }
+
     /// Counts an object, also for each store whose data it touches. Most are told nothing about, and need no name.
     fn add(&mut self, seen: &Seen, object: impl Fn(&Name) -> String, more: impl Fn(&mut Tally)) {
         self.relieved.add(&seen.verdict);
@@ -204,9 +231,15 @@ fn told(object: &str, finding: &Finding) -> ObjectFinding {
 impl Index {
     /// Says what the statuses should be, and judges for that whatever was not judged before by the same facts.
     pub fn observe(&mut self, now: Timestamp) -> Observed {
+        self.observe_each(now, &mut |_| {})
+    }
+
+    /// The same, and shows what is judged: stores and flows, and of all else what was not judged before.
+    pub fn observe_each(&mut self, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> Observed {
         let world = self.world();
         let epoch = self.memo.rest_on(&world);
-        let mut gathered = Gathered::default();
+        let mut gathered =
+            Gathered { tallies: BTreeMap::new(), audit: Audit::default(), relieved: Relieved::default(), each };
         self.observe_pods(&world, epoch, now, &mut gathered);
         self.observe_claims(&world, epoch, now, &mut gathered);
         self.observe_resources(&world, epoch, now, &mut gathered);
@@ -228,6 +261,8 @@ impl Index {
                 gathered.relieved.add(&verdict);
                 let subject = || own("DataStore", name, &state.object.metadata.uid);
                 gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
+                let uid = state.object.metadata.uid.as_deref().unwrap_or_default();
+                (gathered.each)(&audited((GROUP, "DataStore"), (&name.0, &name.1), uid, (&facts, &verdict)));
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
                 tally.legal = Some(verdict);
             }
@@ -244,6 +279,8 @@ impl Index {
             let report = self.flow_report(name, flow, &verdict, &world, now);
             let subject = || own("DataFlow", name, &flow.object.metadata.uid);
             gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
+            let uid = flow.object.metadata.uid.as_deref().unwrap_or_default();
+            (gathered.each)(&audited((GROUP, "DataFlow"), (&name.0, &name.1), uid, (&facts, &verdict)));
             observed.until = sooner(observed.until, verdict.holds_until);
             observed.until = sooner(observed.until, next_warning(&verdict, now));
             observed.flows.push(report);
@@ -267,7 +304,7 @@ impl Index {
         observed
     }
 
-    fn observe_pods(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+    fn observe_pods(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
         let Self { pods, nodes, memo, .. } = self;
         for ((space, name), state) in pods {
             let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
@@ -279,6 +316,7 @@ impl Index {
                 let seen = seen(world, &facts, now, subject, |finding| {
                     finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
                 });
+                gathered.show(("", "Pod"), (space, name), &state.uid, &facts, seen.as_ref());
                 state.kept = Some(memo.keep(seen));
             }
             let Some(seen) = state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
@@ -294,7 +332,7 @@ impl Index {
         }
     }
 
-    fn observe_claims(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+    fn observe_claims(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
         for (space, claims) in &self.claims {
             let Some(namespace) = world.namespaces.get(space) else { continue };
             let known = self.memo.claims.remove(space).filter(|(of, _)| Arc::ptr_eq(of, claims));
@@ -306,7 +344,9 @@ impl Index {
                     let called = subject::claim(world, space, name);
                     let facts = Facts { placements, subject: called, ..Facts::default() };
                     let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
-                    let fresh = self.memo.keep(seen(world, &facts, now, subject, |_| {}));
+                    let seen = seen(world, &facts, now, subject, |_| {});
+                    gathered.show(("", "PersistentVolumeClaim"), (space, name), &state.uid, &facts, seen.as_ref());
+                    let fresh = self.memo.keep(seen);
                     kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
                 }
                 let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
@@ -326,14 +366,16 @@ impl Index {
 
     /// Objects of interpreted types, also those that admission is not asked about: objects elsewhere that concern the data of a
     /// protected namespace.
-    fn observe_resources(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered) {
+    fn observe_resources(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
         let mut kept = std::mem::take(&mut self.memo.resources);
         for (position, resource) in self.resources.iter().enumerate() {
-            let Key { kind, namespace, name, .. } = &resource.key;
+            let Key { group, kind, namespace, name } = &resource.key;
             if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
                 let facts = resource::facts(world, resource, false);
                 let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
-                let fresh = self.memo.keep(seen(world, &facts, now, subject, |_| {}));
+                let seen = seen(world, &facts, now, subject, |_| {});
+                gathered.show((group, kind), (namespace, name), &resource.uid, &facts, seen.as_ref());
+                let fresh = self.memo.keep(seen);
                 kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
             }
             let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
@@ -542,6 +584,15 @@ fn place_of_volume(world: &World, volume: &str) -> (String, Option<Evidence>) {
 fn subject(api_version: &str, kind: &str, namespace: &str, name: &str, uid: &str) -> Subject {
     let [api_version, kind, namespace, name, uid] = [api_version, kind, namespace, name, uid].map(str::to_owned);
     Subject { api_version, kind, namespace, name, uid }
+}
+
+fn audited<'a>(
+    (group, kind): (&'a str, &'a str),
+    (namespace, name): (&'a str, &'a str),
+    uid: &'a str,
+    (facts, verdict): (&'a Facts, &'a Verdict),
+) -> Audited<'a> {
+    Audited { group, kind, namespace, name, uid, facts, verdict }
 }
 
 /// The stores whose data an object touches.

@@ -81,7 +81,7 @@ pub fn judge(world: &World, way: Way, request: &Request<'_>, now: Timestamp) -> 
     let law = world.policies.law(&world.lawbook, now);
     let facts = Facts { subject, ..facts(world, data, request.user, way.resource, &law) };
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
-    Ok(Judgement::new(verdict).with_sources(&facts))
+    Ok(Judgement::new(verdict).decided_from(facts))
 }
 
 /// What a request through a proxy calls a pod: `name`, `name:port` or `scheme:name:port`.

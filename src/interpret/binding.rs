@@ -63,5 +63,5 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     // The node may have come a moment before the watch has shown it.
     let awaits = verdict.only_unproven();
-    Ok(Judgement { awaits, ..Judgement::new(verdict) }.with_sources(&facts))
+    Ok(Judgement { awaits, ..Judgement::new(verdict) }.decided_from(facts))
 }

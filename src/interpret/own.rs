@@ -27,7 +27,7 @@ use super::read::{self, FlowReading, Problem};
 use super::resource;
 use super::subject;
 use super::world::World;
-use super::{Judgement, Operation, Request};
+use super::{Decided, Judgement, Operation, Request};
 
 /// One of our kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +166,7 @@ pub fn judge(
         }
     };
     let mut verdict = Verdict::allow();
+    let mut decided = None;
     // What was wrong already can still be repaired, one field at a time.
     let changed = match request.old.filter(|_| request.operation == Operation::Update) {
         Some(old) => spec::<Value>(old.json()).ok() != spec::<Value>(object).ok(),
@@ -174,13 +175,14 @@ pub fn judge(
     if changed {
         facts.subject = subject::named(world, request.namespace, GROUP, request.kind, request.name);
         verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
+        decided = Some(Decided { facts, verdict: verdict.clone() });
         verdict.findings.splice(0..0, problems.unwrap_or_default().into_iter().map(finding));
         if verdict.refusals().next().is_some() {
             verdict.action = Action::Refuse;
         }
     }
     warnings.extend(verdict.obligations.iter().map(explain::obligation));
-    Ok(Judgement { warnings, awaits, ..Judgement::new(verdict) }.with_sources(&facts))
+    Ok(Judgement { warnings, awaits, ..Judgement::new(verdict) }.with_decided(decided))
 }
 
 /// Everything that a store says of itself: where its data is, from where it is looked at, and what it is before the law.

@@ -100,7 +100,7 @@ pub fn judge(
         }
     }
     let facts = Facts { placements: placement.into_iter().collect(), ..Facts::default() };
-    Ok(Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).with_sources(&facts))
+    Ok(Judgement::new(engine::decide(&facts, &world.lawbook, &world.policies, now)).decided_from(facts))
 }
 
 fn own(metadata: &ObjectMeta) -> Vec<Arc<Data>> {

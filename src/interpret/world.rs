@@ -13,6 +13,7 @@ use crate::engine::node::NodeMap;
 use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 
+use super::basis::Basis;
 use super::claim::ClassPlaces;
 use super::objects::PodSpec;
 use super::resource::{self, Interpreters, Resources};
@@ -39,6 +40,8 @@ pub struct World {
     pub lawbook: Arc<Lawbook>,
     /// The owner's rules.
     pub policies: Arc<Policies>,
+    /// What law and rules were read from.
+    pub basis: Arc<Basis>,
     /// What names mean.
     pub gazetteer: Arc<Gazetteer>,
     /// The nodes.

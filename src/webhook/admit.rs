@@ -4,13 +4,16 @@
 //! watches, and is then refused with "retry" rather than guessed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
 use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
 
+use super::recorded;
 use super::review::{Asked, Content};
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events::Admission;
@@ -21,6 +24,7 @@ use crate::engine::policy::Mode;
 use crate::engine::verdict::{Action, Finding};
 use crate::index::Object;
 use crate::interpret::access::Way;
+use crate::interpret::world::World;
 use crate::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 use crate::state::Shared;
 use crate::telemetry::AdmissionLabels;
@@ -71,11 +75,39 @@ struct Response<'a> {
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Annotations>,
+}
+
+/// What the API server adds to its own audit log.
+#[derive(Debug, Serialize)]
+struct Annotations {
+    /// By which the decision is found in the decision log.
+    decision: String,
 }
 
 impl<'a> Response<'a> {
     fn new(uid: &'a str, allowed: bool) -> Self {
-        Self { uid, allowed, status: None, patch: None, patch_type: None, warnings: Vec::new() }
+        Self {
+            uid,
+            allowed,
+            status: None,
+            patch: None,
+            patch_type: None,
+            warnings: Vec::new(),
+            audit_annotations: None,
+        }
+    }
+}
+
+impl Response<'_> {
+    /// Tells by which id the decision is found again: whoever is refused reads it in the message, and the API server's own
+    /// audit log has it of everything.
+    fn is_recorded(&mut self, id: &str) {
+        if let Some(status) = &mut self.status {
+            status.message = format!("{} (decision {id})", status.message);
+        }
+        self.audit_annotations = Some(Annotations { decision: id.to_owned() });
     }
 }
 
@@ -131,14 +163,21 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
         old: asked.old_object.as_ref().map(Content::as_body),
         user: asked.user.as_user(),
     };
-    let outcome = judge(shared, scope, &request).await;
-    let (verdict, response) = match &outcome {
+    let Judged { world, at, outcome } = judge(shared, scope, &request).await;
+    let outcome = outcome.map(Arc::new);
+    let (verdict, mut response) = match &outcome {
         Ok(judgement) => respond(&asked.uid, phase, &request, judgement),
         Err(error) => (ERROR, refuse(&asked.uid, error, &request)),
     };
     let phase_label = if phase == Phase::Mutate { "mutate" } else { "validate" };
     let labels = AdmissionLabels { phase: phase_label, kind: known_kind(&asked.kind.kind), verdict };
     shared.metrics.admissions.get_or_create(&labels).inc();
+    if let (Ok(judgement), Some(log)) = (&outcome, shared.decision_log())
+        && let Some(draft) = recorded::draft(&asked, phase, verdict, judgement, (at, &world))
+    {
+        response.is_recorded(&draft.id);
+        log.write(draft);
+    }
     if let Ok(judgement) = outcome
         && !asked.dry_run
     {
@@ -179,9 +218,9 @@ fn joined(words: &BTreeSet<&str>) -> String {
     words.iter().copied().collect::<Vec<_>>().join(",")
 }
 
-const ALLOW: &str = "Allow";
-const REWRITE: &str = "Rewrite";
-const REFUSE: &str = "Refuse";
+pub(super) const ALLOW: &str = "Allow";
+pub(super) const REWRITE: &str = "Rewrite";
+pub(super) const REFUSE: &str = "Refuse";
 const ERROR: &str = "Error";
 
 /// Kinds that may become a label value of a metric.
@@ -209,8 +248,15 @@ fn answer(response: Response<'_>) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response })
 }
 
+/// What came of a review, and what it was judged by.
+struct Judged {
+    world: Arc<World>,
+    at: Timestamp,
+    outcome: Result<Judgement, JudgeError>,
+}
+
 /// Judges against a snapshot that has caught up with what the API server knows.
-async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<Judgement, JudgeError> {
+async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Judged {
     // Both well below the timeout of the configuration, so that the answer still says why.
     const PATIENCE: Duration = Duration::from_millis(1500);
     const PATIENCE_FOR_OTHERS: Duration = Duration::from_millis(500);
@@ -218,10 +264,15 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
         let mut published = shared.published();
         let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
         if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
-            return Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
+            let outcome = Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
+            return Judged { world: shared.world(), at: shared.now(), outcome };
         }
     }
-    let judge = || interpret::judge(&shared.world(), request, shared.now());
+    let judge = || {
+        let (world, at) = (shared.world(), shared.now());
+        let outcome = interpret::judge(&world, request, at);
+        Judged { world, at, outcome }
+    };
     let mut judged = judge();
     let patience = |judged: &Result<Judgement, JudgeError>| match judged {
         // A claim that does not come is judged by itself when it does, and holds its volume back until then; a class that
@@ -235,7 +286,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Result<J
     // From here on nothing that is published is missed; what came since is seen by the first turn.
     let mut published = shared.published();
     published.mark_changed();
-    while let Some(patience) = patience(&judged)
+    while let Some(patience) = patience(&judged.outcome)
         && let Ok(Ok(())) = tokio::time::timeout_at(started + patience, published.changed()).await
     {
         judged = judge();

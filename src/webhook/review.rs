@@ -31,7 +31,7 @@ pub struct Asked<'a> {
     pub sub_resource: Cow<'a, str>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
-    /// Who asks; nobody where nobody's answer depends on it.
+    /// Who asks; without groups where nobody's answer depends on them.
     pub user: UserInfo<'a>,
     /// The object.
     pub object: Option<Content<'a>>,
@@ -39,7 +39,7 @@ pub struct Asked<'a> {
     pub old_object: Option<Content<'a>>,
 }
 
-/// Who asks. Read for connections only, and never shown.
+/// Who asks: the name, and for connections the groups. Never shown.
 #[derive(Default)]
 pub struct UserInfo<'a> {
     name: Cow<'a, str>,
@@ -74,6 +74,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for UserInfo<'a> {
             groups: groups.into_iter().flatten().map(|group| group.0).collect(),
         })
     }
+}
+
+/// The name of who asks.
+#[derive(Deserialize)]
+struct UserName<'a> {
+    #[serde(borrow)]
+    username: Option<Text<'a>>,
 }
 
 /// What an object is.
@@ -193,9 +200,13 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                         Field::Name => name = map.next_value::<Option<Text<'de>>>()?,
                         Field::SubResource => sub_resource = map.next_value::<Option<Text<'de>>>()?,
                         Field::DryRun => dry_run = map.next_value::<Option<bool>>()?,
-                        // Whoever creates something may be anybody; the operation usually comes first.
+                        // The groups of whoever creates something decide nothing; the operation usually comes first.
                         Field::UserInfo if operation.as_ref().is_none_or(|one| one == "CONNECT") => {
                             user = Some(map.next_value::<UserInfo<'de>>()?);
+                        }
+                        Field::UserInfo => {
+                            let name = map.next_value::<Option<UserName<'de>>>()?.and_then(|user| user.username);
+                            user = name.map(|name| UserInfo { name: name.0, groups: Vec::new() });
                         }
                         Field::Object | Field::OldObject => {
                             let content = if PODS && kind.as_ref().is_some_and(GroupKind::is_pod) {
@@ -205,7 +216,7 @@ impl<'de: 'a, 'a, const PODS: bool> Deserialize<'de> for Reader<'a, PODS> {
                             };
                             if matches!(field, Field::Object) { object = content } else { old_object = content }
                         }
-                        Field::UserInfo | Field::Other => drop(map.next_value::<IgnoredAny>()?),
+                        Field::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
                 let text = |text: Option<Text<'de>>| text.map_or(Cow::Borrowed(""), |text| text.0);

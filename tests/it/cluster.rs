@@ -12,6 +12,7 @@ mod differential;
 mod drift;
 mod drill;
 mod emergency;
+mod evidence;
 mod exceptions;
 mod interpreted;
 mod law;

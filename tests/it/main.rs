@@ -11,6 +11,7 @@ mod chart;
 mod cli;
 mod client;
 mod cluster;
+mod evidence;
 mod front;
 mod fuzz;
 #[path = "../controlplane/harness.rs"]

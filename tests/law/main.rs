@@ -8,6 +8,7 @@ mod cases;
 mod catalogue;
 mod compiled;
 mod endpoint;
+mod evidence;
 mod law_properties;
 mod lineage;
 mod network;

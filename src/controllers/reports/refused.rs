@@ -235,6 +235,7 @@ mod tests {
             patch: Vec::new(),
             warnings: Vec::new(),
             sources: Vec::new(),
+            decided: Vec::new(),
             origin: ObjectOrigin::default(),
             awaits: false,
         }

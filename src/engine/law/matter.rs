@@ -23,30 +23,38 @@ pub enum Role {
 
 /// Somebody who touches data. Where it is established, who controls it in the end, and from where its people look at the
 /// data are three facts, and each is judged by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Party {
     /// The field that declares it.
     pub field: String,
     /// What it does.
     pub role: Role,
     /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where it is established.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub established_in: Option<Country>,
     /// From where it is ultimately controlled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controlled_from: Option<Country>,
     /// From where its people reach the data.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub access_from: CountrySet,
     /// Its legal entity: two parties with one are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legal_entity: Option<String>,
     /// Laws to which it says it is subject; none: not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_to: Option<Vec<String>>,
     /// What it is, in words of the catalogue. What is not listed it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
 }
 
 /// Why data is in another country.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransferKind {
     /// It is sent there.
     Delivery,
@@ -57,7 +65,8 @@ pub enum TransferKind {
 }
 
 /// Personal data comes into the reach of somebody in a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Transfer {
     /// Why.
     pub kind: TransferKind,
@@ -66,79 +75,109 @@ pub struct Transfer {
     /// Where.
     pub places: Places,
     /// Into whose reach. None: not declared, which is unknown and never "the same company".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importer: Option<Party>,
     /// Whether the importer is the exporter's own legal entity: then nobody else receives anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same_entity: bool,
 }
 
 /// The hop before a flow: how the data came to where it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EarlierHop {
     /// The mechanism under which it was exported.
     pub mechanism: String,
     /// To where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Country>,
 }
 
 /// Within what time a store answers people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
     /// Access to one's data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Period>,
     /// Correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rectification: Option<Period>,
     /// Erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Period>,
 }
 
 /// One store or flow before the law.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Matter {
     /// Who declares it.
     pub via: Source,
     /// Every country from which data comes into it, by declaration or by lineage.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub origins: CountrySet,
     /// Why they are not known, when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_origin: Option<String>,
     /// Where it was collected.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub collected_in: CountrySet,
     /// Where the people are.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub subjects_in: CountrySet,
     /// Of which countries they are citizens.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub citizens_of: CountrySet,
     /// Subdivisions among the origins: ISO 3166-2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
     /// Categories; empty: not declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
     /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// For what the data was collected; empty: not declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collected_for: Vec<String>,
     /// How people are reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// People from whom it collects, by country.
+    #[serde(default, skip_serializing_if = "CountrySet::is_empty")]
     pub collects_from: CountrySet,
     /// Whether data moves all the time or now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Pattern>,
     /// The day of the first transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_transfer: Option<Date>,
     /// The hop before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<EarlierHop>,
     /// Who touches the data on the exporter's side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parties: Vec<Party>,
     /// Where it comes into whose reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<Transfer>,
     /// Grounds that its owner relies on, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Basis>,
     /// What else its owner claims.
+    #[serde(default)]
     pub claims: Claims,
     /// Where it is kept; none where this is a flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residence: Option<Country>,
     /// Whether this is a store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_store: bool,
     /// How a store answers people.
+    #[serde(default)]
     pub rights: Rights,
     /// How long data is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Period>,
 }
 

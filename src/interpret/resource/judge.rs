@@ -67,7 +67,7 @@ pub fn judge(
             Change::PinNodes { .. } => None,
         })
         .collect();
-    Ok(Some(Judgement { patch, ..Judgement::new(verdict) }.with_sources(&facts)))
+    Ok(Some(Judgement { patch, ..Judgement::new(verdict) }.decided_from(facts)))
 }
 
 /// What an object does with whose data, and where. `created`: its fields may still be replaced.

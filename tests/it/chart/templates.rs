@@ -211,7 +211,7 @@ fn cert_manager_may_make_the_certificate() {
     assert!(arguments(&own).contains(&"--certificate-mode=self".to_owned()));
     assert!(secrets(&own).contains("update"));
     let mode = "certificate.mode=\"certManager\"";
-    let managed = rendered(&[mode]);
+    let managed = rendered(&[mode, "decisionLog.destination=\"off\""]);
     assert!(arguments(&managed).contains(&"--certificate-mode=external".to_owned()));
     assert_eq!(secrets(&managed), BTreeSet::from(["list".to_owned(), "watch".to_owned()]), "it only reads it");
     let certificate = one(&managed, "Certificate", RELEASE);
@@ -222,6 +222,34 @@ fn cert_manager_may_make_the_certificate() {
     let external = rendered(&[mode, issuer]);
     assert_eq!(one(&external, "Certificate", RELEASE)["spec"]["issuerRef"]["name"], "internal");
     assert!(of_kind(&external, "Issuer").is_empty());
+}
+
+#[test]
+fn decisions_are_recorded_where_the_values_say() {
+    let at = |settings: &[&str]| {
+        let objects = rendered(settings);
+        let pod = one(&objects, "Deployment", RELEASE)["spec"]["template"]["spec"].clone();
+        let rules = one(&objects, "Role", RELEASE)["rules"].as_array().unwrap().clone();
+        let keys = rules.iter().filter(|rule| rule["resourceNames"] == json!(["domicile-evidence"]));
+        let verbs: BTreeSet<String> = keys.flat_map(|rule| texts(&rule["verbs"])).collect();
+        (pod, verbs.into_iter().collect::<Vec<_>>())
+    };
+    let says = |pod: &Value, argument: &str| texts(&pod["containers"][0]["args"]).contains(&argument.to_owned());
+    let (pod, verbs) = at(&[]);
+    assert!(says(&pod, "--decision-log=stdout") && pod["volumes"].is_null(), "{pod}");
+    assert_eq!(verbs, ["list", "update", "watch"]);
+    let (pod, verbs) = at(&["decisionLog.destination=\"off\""]);
+    assert!(says(&pod, "--decision-log=off") && verbs.is_empty(), "{pod} {verbs:?}");
+    let claim = "decisionLog.volume={\"emptyDir\":null,\"persistentVolumeClaim\":{\"claimName\":\"evidence\"}}";
+    let (pod, verbs) = at(&["decisionLog.destination=\"file\"", claim]);
+    assert!(says(&pod, "--decision-log=/var/log/domicile/$(POD_NAME).jsonl"), "{pod}");
+    assert_eq!(pod["volumes"], json!([{"name": "decision-log", "persistentVolumeClaim": {"claimName": "evidence"}}]));
+    assert_eq!(
+        pod["containers"][0]["volumeMounts"],
+        json!([{"name": "decision-log", "mountPath": "/var/log/domicile"}])
+    );
+    assert_eq!(pod["securityContext"]["fsGroup"], 65532);
+    assert_eq!(verbs, ["list", "watch"]);
 }
 
 #[test]

@@ -236,6 +236,16 @@ impl Stage {
                 self.remove(&certificate());
                 ("a certificate is made", Box::new(|| admin.get(&certificate()).is_some()))
             }
+            ("update", "secrets") if permission.names == ["domicile-evidence"] => {
+                let kept = || {
+                    let secret = admin.get(&reference("v1", "Secret", HOME, "domicile-evidence")).unwrap();
+                    let data = secret["data"].as_object().unwrap().clone();
+                    data.into_iter().filter(|(name, _)| name.starts_with("last.")).collect::<Vec<_>>()
+                };
+                let before = kept();
+                self.refusal("permissions");
+                ("it is kept how far the decision log has come", Box::new(move || kept() != before))
+            }
             ("update", "secrets") => {
                 // "garbage": no certificate can be read in it.
                 const GARBAGE: &str = "Z2FyYmFnZQ==";
@@ -427,7 +437,9 @@ impl Stage {
 fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     let (plane, folder) = audited();
     let log = folder.path().join("audit.log");
-    let stage = Stage { plane, log, all: granted(), counter: AtomicUsize::new(0) };
+    let mut stage = Stage { plane, log, all: granted(), counter: AtomicUsize::new(0) };
+    stage.plane.operator.arguments.extend(["--decision-log", "stdout"].map(str::to_owned));
+    let stage = stage;
     let plane = &stage.plane;
     let nodes = [machine("fra-1", "eu-central-1a", "eu-central-1"), machine("iad-1", "us-east-1a", "us-east-1")];
     plane.control.add_nodes(&nodes).unwrap();
