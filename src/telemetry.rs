@@ -24,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::engine::policy::Mode;
-use crate::index::{Audit, Observed, PolicyReport};
+use crate::index::{Audit, Hearing, Observed, PolicyReport};
 
 /// Labels of the admission counters. Every value is one of a fixed few.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,6 +107,10 @@ pub struct Metrics {
     pub in_scope: Gauge,
     /// Of these, how many are wrong in nothing but in a place that cannot be proven.
     pub unproven: Gauge,
+    /// Exceptions that count now.
+    pub exceptions: Gauge,
+    /// When the next of them expires, in seconds of Unix time; zero where none counts.
+    pub exception_expiry: Gauge,
     /// How long the last pass over everything that exists took.
     pub audit_seconds: Gauge<f64, AtomicU64>,
     /// Turns of controllers.
@@ -138,6 +142,8 @@ impl Default for Metrics {
             policies: Family::default(),
             in_scope: Gauge::default(),
             unproven: Gauge::default(),
+            exceptions: Gauge::default(),
+            exception_expiry: Gauge::default(),
             audit_seconds: Gauge::default(),
             reconciles: Family::default(),
             reconcile_seconds: Family::new_with_constructor(|| Histogram::new(TURNS)),
@@ -168,6 +174,8 @@ impl Metrics {
             policies,
             in_scope,
             unproven,
+            exceptions,
+            exception_expiry,
             audit_seconds,
             reconciles,
             reconcile_seconds,
@@ -189,6 +197,12 @@ impl Metrics {
         registry.register("policy_info", "Policies of the cluster and their modes", policies);
         registry.register("objects_in_scope", "Objects that hold, move or work on personal data", in_scope);
         registry.register("unproven_objects", "Objects wrong in nothing but a place that is not proven", unproven);
+        registry.register("exceptions_honoured", "Exceptions that count now", exceptions);
+        registry.register(
+            "exception_expiry_timestamp_seconds",
+            "End of the next exception that counts",
+            exception_expiry,
+        );
         registry.register("audit_last_pass_seconds", "Time that the last pass over everything took", audit_seconds);
         registry.register("reconcile", "Turns of controllers", reconciles);
         registry.register("reconcile_duration_seconds", "Time that turns of controllers took", reconcile_seconds);
@@ -216,6 +230,12 @@ impl Metrics {
         self.audit_seconds.set(took.as_secs_f64());
         self.in_scope.set(gauge(*in_scope));
         self.unproven.set(gauge(*unproven));
+        let ends = observed.exceptions.iter().filter_map(|exception| match &exception.hearing {
+            Hearing::Honoured { until, .. } => Some(until.as_second()),
+            _ => None,
+        });
+        self.exceptions.set(gauge(ends.clone().count()));
+        self.exception_expiry.set(ends.min().unwrap_or_default());
         let found = |((policy, rule), number): (&(Option<String>, &'static str), &usize)| {
             (FindingLabels { policy: policy.clone().unwrap_or_default(), rule }, gauge(*number))
         };
@@ -236,7 +256,7 @@ impl Metrics {
     /// Tells no more of it: somebody else leads.
     pub fn forget_audit(&self) {
         self.audit_seconds.set(0.0);
-        for gauge in [&self.in_scope, &self.unproven, &self.reports_waiting] {
+        for gauge in [&self.in_scope, &self.unproven, &self.exceptions, &self.exception_expiry, &self.reports_waiting] {
             gauge.set(0);
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

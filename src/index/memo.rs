@@ -36,6 +36,8 @@ pub(super) struct Seen {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     epoch: u64,
+    /// When it was judged. A clock that is set back asks anew.
+    at: Timestamp,
     /// None: it has nothing to do with personal data. Objects that are alike share it.
     seen: Option<Arc<Seen>>,
 }
@@ -44,7 +46,8 @@ impl Kept {
     /// What was found, if it still holds.
     pub fn holds(&self, epoch: u64, now: Timestamp) -> Option<&Option<Arc<Seen>>> {
         let until = self.seen.as_ref().and_then(|seen| seen.verdict.holds_until);
-        (self.epoch == epoch && until.is_none_or(|until| now < until)).then_some(&self.seen)
+        let holds = self.epoch == epoch && self.at <= now && until.is_none_or(|until| now < until);
+        holds.then_some(&self.seen)
     }
 }
 
@@ -83,7 +86,7 @@ impl Memo {
     }
 
     /// Remembers what was found.
-    pub fn keep(&mut self, seen: Option<Seen>) -> Kept {
+    pub fn keep(&mut self, seen: Option<Seen>, at: Timestamp) -> Kept {
         let seen = seen.map(|seen| match &self.last {
             Some(last) if **last == seen => last.clone(),
             _ => Arc::new(seen),
@@ -91,7 +94,7 @@ impl Memo {
         if seen.is_some() {
             self.last.clone_from(&seen);
         }
-        Kept { epoch: self.epoch, seen }
+        Kept { epoch: self.epoch, at, seen }
     }
 }
 
@@ -133,7 +136,8 @@ fn is_same_basis(one: &World, other: &World) -> bool {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Declared {
     law: World,
-    known: BTreeMap<Name, (Facts, Verdict)>,
+    /// The facts, when they were judged, and what came of it.
+    known: BTreeMap<Name, (Facts, Timestamp, Verdict)>,
 }
 
 impl Declared {
@@ -150,14 +154,15 @@ impl Declared {
 
     /// Judges facts, unless that was done before.
     pub fn judge(&mut self, name: &Name, facts: &Facts, now: Timestamp) -> Verdict {
-        if let Some((known, verdict)) = self.known.get(name)
+        if let Some((known, at, verdict)) = self.known.get(name)
             && known == facts
+            && *at <= now
             && verdict.holds_until.is_none_or(|until| now < until)
         {
             return verdict.clone();
         }
         let verdict = engine::decide(facts, &self.law.lawbook, &self.law.policies, now);
-        self.known.insert(name.clone(), (facts.clone(), verdict.clone()));
+        self.known.insert(name.clone(), (facts.clone(), now, verdict.clone()));
         verdict
     }
 }

@@ -317,7 +317,7 @@ impl Index {
                     finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
                 });
                 gathered.show(("", "Pod"), (space, name), &state.uid, &facts, seen.as_ref());
-                state.kept = Some(memo.keep(seen));
+                state.kept = Some(memo.keep(seen, now));
             }
             let Some(seen) = state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
             gathered.add(
@@ -346,7 +346,7 @@ impl Index {
                     let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
                     let seen = seen(world, &facts, now, subject, |_| {});
                     gathered.show(("", "PersistentVolumeClaim"), (space, name), &state.uid, &facts, seen.as_ref());
-                    let fresh = self.memo.keep(seen);
+                    let fresh = self.memo.keep(seen, now);
                     kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
                 }
                 let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
@@ -375,7 +375,7 @@ impl Index {
                 let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
                 let seen = seen(world, &facts, now, subject, |_| {});
                 gathered.show((group, kind), (namespace, name), &resource.uid, &facts, seen.as_ref());
-                let fresh = self.memo.keep(seen);
+                let fresh = self.memo.keep(seen, now);
                 kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
             }
             let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };

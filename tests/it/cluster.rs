@@ -5,6 +5,7 @@ mod attempts;
 mod bypass;
 mod cases;
 mod certificate;
+mod chaos;
 mod cold;
 mod compiled;
 mod dead;

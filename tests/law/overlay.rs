@@ -333,7 +333,7 @@ fn literals(code: &str) -> Vec<(usize, String)> {
             taken = rest.find('\n').unwrap_or(rest.len());
         } else if rest.starts_with("/*") {
             taken = rest.find("*/").map_or(rest.len(), |end| end + 2);
-        } else if rest.starts_with("#[cfg(test)]") {
+        } else if rest.starts_with("#[cfg(test)]") || rest.starts_with("#[cfg(all(test,") {
             announced = true;
         } else if let Some((hashes, start)) = raw(rest) {
             let end = format!("\"{}", "#".repeat(hashes));
@@ -397,7 +397,8 @@ fn rust_files(dir: &Path, into: &mut Vec<PathBuf>) {
     for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             rust_files(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            // Tests with a file of their own are declared as tests where they belong.
             into.push(path);
         }
     }

@@ -256,12 +256,17 @@ proptest! {
     #[test]
     fn an_audit_that_remembers_says_what_one_says_that_has_just_begun(
         world in generate::world(),
-        steps in proptest::collection::vec((0..6_usize, generate::pod(), any::<bool>(), generate::world()), 1..12),
+        steps in proptest::collection::vec(
+            (0..6_usize, generate::pod(), any::<bool>(), generate::world(), -20_000_i64..20_000),
+            1..12,
+        ),
     ) {
         let mut lasting = index(&world);
         let mut pods = std::collections::BTreeMap::new();
         let mut others = world.clone();
-        for (number, mut pod, gone, another) in steps {
+        for (number, mut pod, gone, another, days) in steps {
+            // Clocks are set forth and back.
+            let now = now() + jiff::SignedDuration::from_hours(days * 24 / 10);
             let name = format!("app-{number}");
             if gone {
                 lasting.delete(domicile::index::Kind::Pod, NAMESPACE, &name);
@@ -277,12 +282,14 @@ proptest! {
                 lasting.apply(Object::from_manifest(other.clone()).unwrap().unwrap());
                 others.push(other.clone());
             }
-            lasting.refresh(now());
-            let remembered = format!("{:#?}", lasting.observe(now()));
+            lasting.refresh(now);
+            let remembered = format!("{:#?}", lasting.observe(now));
             let everything: Vec<Value> = others.iter().chain(pods.values()).cloned().collect();
-            let fresh = format!("{:#?}", index(&everything).observe(now()));
+            let mut begun = index(&everything);
+            begun.refresh(now);
+            let fresh = format!("{:#?}", begun.observe(now));
             prop_assert_eq!(&remembered, &fresh);
-            prop_assert_eq!(format!("{:#?}", lasting.observe(now())), fresh);
+            prop_assert_eq!(format!("{:#?}", lasting.observe(now)), fresh);
         }
     }
 }

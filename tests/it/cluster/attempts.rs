@@ -357,7 +357,7 @@ fn relabelled(value: &str) -> Attempt {
 fn tampering() -> impl Strategy<Value = Attempt> {
     let policy = reference(OURS, "ResidencyPolicy", "", "drill");
     let rules = prop::sample::select(vec![
-        Attempt::new("domicile-guard-rules", "DELETE", path_of(&policy), json!({})),
+        Attempt::new("domicile-guard-rules", "DELETE", path_of(&policy), Value::Null),
         patched("domicile-guard-rules", &policy, json!({"spec": {"residence": {"Process": ["Anywhere"]}}})),
         patched("domicile-guard-rules", &policy, json!({"spec": {"mode": "Audit"}})),
         created(
@@ -373,7 +373,7 @@ fn tampering() -> impl Strategy<Value = Attempt> {
     let webhooks = (kind, any::<bool>()).prop_map(|(kind, delete)| {
         let object = reference("admissionregistration.k8s.io/v1", kind, "", "domicile");
         if delete {
-            Attempt::new("domicile-guard-webhooks", "DELETE", path_of(&object), json!({}))
+            Attempt::new("domicile-guard-webhooks", "DELETE", path_of(&object), Value::Null)
         } else {
             patched("domicile-guard-webhooks", &object, json!({"webhooks": []}))
         }

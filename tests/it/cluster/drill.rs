@@ -45,21 +45,28 @@ fn a_thousand_attempts_are_refused_by_the_line_that_each_is_to_meet_and_nothing_
 
     let refused = drill(admin, &all, true).unwrap_or_else(|passed| panic!("{passed}"));
     println!("refused by each line: {refused:?}");
+    plane.namespace("drill-harmless", &json!({}));
     for number in 0..count() {
         let name = format!("harmless-{number}");
         let manifest = match number % 4 {
-            0 => pod("drill-elsewhere", &name, &json!({"app": "web"}), json!({"nodeName": "none"})),
-            1 => claim("drill-elsewhere", &name, &json!({"storageClassName": "drill-us"})),
+            0 => pod("drill-harmless", &name, &json!({"app": "web"}), json!({"nodeName": "none"})),
+            1 => claim("drill-harmless", &name, &json!({"storageClassName": "drill-us"})),
             2 => json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "drill-elsewhere"},
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "drill-harmless"},
                 "data": {"region": "us-east-1"},
             }),
             _ => json!({
-                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "drill-elsewhere"},
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "drill-harmless"},
                 "spec": {"type": "ExternalName", "externalName": "api.us-east-1.example.com"},
             }),
         };
         admin.create(&manifest).ok();
+    }
+
+    // The next test has its own.
+    for kind in ["pods", "persistentvolumeclaims", "configmaps", "services"] {
+        let path = format!("/api/v1/namespaces/drill-harmless/{kind}");
+        admin.send_all("DELETE", &path, "application/json", &json!({"gracePeriodSeconds": 0}), None).ok();
     }
 
     // A line that is taken away is missed: the drill fails. First whatever the operator would be asked about.

@@ -233,7 +233,7 @@ fn an_exception_ends_at_its_instant_also_with_nobody_alive() {
     until("the namespace is like the others again", PATIENCE, || {
         let policies = admin.list("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", "");
         let names: Vec<&str> = policies.iter().filter_map(|one| one["metadata"]["name"].as_str()).collect();
-        yes(!names.iter().any(|name| name.contains("excepted")), format!("{names:?}"))
+        yes(!names.iter().any(|name| name.contains(SPACE)), format!("{names:?}"))
     });
     let label = reference("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "", "domicile-pods.bg");
     let selector = admin.get(&label).unwrap()["spec"]["matchConstraints"]["namespaceSelector"].to_string();
