@@ -26,6 +26,8 @@ use super::place::Places;
 pub struct Gazetteer {
     /// Region id -> provider -> place.
     regions: BTreeMap<String, BTreeMap<String, Places>>,
+    /// What region ids begin with: a zone id that names a region holds one of these, and most words hold none.
+    starts: BTreeSet<[u8; START]>,
     zones: BTreeMap<String, Places>,
     labels: BTreeMap<(String, String), Places>,
     selectors: Vec<(BTreeMap<String, String>, Places)>,
@@ -44,6 +46,14 @@ pub struct Gazetteer {
     objects: BTreeMap<ObjectName, Places>,
     /// What is told about addresses that nobody declares.
     pub hints: Option<Hints>,
+}
+
+/// So many bytes of an id are enough to tell it from most words.
+const START: usize = 3;
+
+/// The first bytes of an id; of a shorter one all of them, and zeros, which no id holds.
+fn start(id: &str) -> [u8; START] {
+    std::array::from_fn(|at| id.as_bytes().get(at).copied().unwrap_or_default())
 }
 
 /// An object by group, kind, namespace and name.
@@ -232,6 +242,7 @@ impl Gazetteer {
             names;
         for (provider, id) in regions {
             state(&mut self.folded, (provider.clone(), fold(&id)), places);
+            self.starts.insert(start(&id));
             state(self.regions.entry(id).or_default(), provider, places);
         }
         for zone in zones {
@@ -320,15 +331,29 @@ impl Gazetteer {
         if let Some(places) = self.zones.get(zone) {
             return places.clone();
         }
+        let unknown = || Places::unknown(format!("no Location or Provider understands zone {zone}"));
+        if !self.may_name_a_region(zone) {
+            return unknown();
+        }
         let at = |provider: &String| match self.zone_of(provider, zone) {
             Zone::Place(places) => Some(places),
             Zone::Of(region) => self.region_of(provider, &region).cloned(),
             Zone::Nothing | Zone::NotUnderstood => None,
         };
         let local = providers.iter().filter_map(at).reduce(Places::or);
-        local
-            .or_else(|| self.providers.keys().filter_map(at).reduce(Places::or))
-            .unwrap_or_else(|| Places::unknown(format!("no Location or Provider understands zone {zone}")))
+        local.or_else(|| self.providers.keys().filter_map(at).reduce(Places::or)).unwrap_or_else(unknown)
+    }
+
+    /// Whether a text holds the beginning of a region id anywhere. Whatever a form finds in it is a part of it.
+    fn may_name_a_region(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        (0..bytes.len()).any(|from| {
+            // The last bytes may be a whole id that is shorter.
+            (1..=START.min(bytes.len() - from)).rev().any(|length| {
+                let held = std::array::from_fn(|at| if at < length { bytes[from + at] } else { 0 });
+                self.starts.contains(&held)
+            })
+        })
     }
 
     /// Where a zone that a `Location` names lies.
