@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::audit::{Audit, Judged, Subject};
 use super::build::ends;
 use super::exceptions::{ExceptionReport, Relieved};
-use super::memo::Seen;
+use super::memo::{Kept, Seen};
 use super::{FlowState, Index, Name, NodeState, StoreState, Way};
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, GROUP, ObjectFinding, ObservedPlace, Owed,
@@ -201,6 +201,14 @@ fn seen(
     Some(Seen { stores: stores(facts).into_iter().collect(), judged, verdict })
 }
 
+/// Remembers an object at its position, which is at most the one after the last.
+fn put(kept: &mut Vec<Kept>, position: usize, fresh: Kept) {
+    match kept.get_mut(position) {
+        Some(known) => *known = fresh,
+        None => kept.push(fresh),
+    }
+}
+
 fn place_of_node(nodes: &BTreeMap<String, NodeState>, node: &str) -> (String, Option<Evidence>) {
     match nodes.get(node).map(|node| &node.located) {
         Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
@@ -347,7 +355,7 @@ impl Index {
                     let seen = seen(world, &facts, now, subject, |_| {});
                     gathered.show(("", "PersistentVolumeClaim"), (space, name), &state.uid, &facts, seen.as_ref());
                     let fresh = self.memo.keep(seen, now);
-                    kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
+                    put(&mut kept, position, fresh);
                 }
                 let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
                 gathered.add(
@@ -376,7 +384,7 @@ impl Index {
                 let seen = seen(world, &facts, now, subject, |_| {});
                 gathered.show((group, kind), (namespace, name), &resource.uid, &facts, seen.as_ref());
                 let fresh = self.memo.keep(seen, now);
-                kept.splice(position.min(kept.len())..(position + 1).min(kept.len()), [fresh]);
+                put(&mut kept, position, fresh);
             }
             let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
             let named = |store: &Name| {
