@@ -10,6 +10,7 @@
 mod audit;
 mod build;
 mod exceptions;
+mod gather;
 mod lineage;
 mod manifest;
 mod memo;
@@ -46,11 +47,11 @@ use crate::interpret::world::{HeldPod, World};
 use lineage::{Ends, Owner, StaleLineage};
 use touching::{Toucher, Touching};
 
-pub use audit::{Audit, Found, Judged, Subject};
+pub use audit::{Audit, Audited, Found, Judged, Subject};
 pub use exceptions::{ExceptionReport, Hearing};
 pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
-pub use observe::{Audited, FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
+pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
 pub use origins::{Anonymity, StoreOrigins};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.
@@ -432,6 +433,7 @@ impl Index {
         if changed {
             self.stale_lineage.pods.insert(touching::pod(&name));
             self.stale_pods.insert(name.0.clone());
+            self.memo.pods_of(&name.0);
             self.pods.insert(name, state);
         }
         changed
@@ -506,7 +508,7 @@ impl Index {
             }
             _ => {
                 // Located at once: whoever looks before the next refresh must not see a doubt that nobody has.
-                let located = node::locate(&facts, &self.world.gazetteer);
+                let located = node::locate(&facts, self.world.gazetteer());
                 self.nodes.insert(name, NodeState { facts, label, located });
                 self.stale.nodes = true;
                 true
@@ -651,6 +653,7 @@ impl Index {
                 if self.pods.remove(&key()).is_some() {
                     self.stale_lineage.pods.insert(touching::pod(&key()));
                     self.stale_pods.insert(namespace.to_owned());
+                    self.memo.pods_of(namespace);
                 }
             }
         }
@@ -743,7 +746,7 @@ impl Index {
     /// Namespaces that hold no data but that of pods which say so themselves: of such a namespace nothing else is kept.
     pub fn holding(&self) -> BTreeSet<String> {
         let declares = |namespace: &str| {
-            let scope = self.world.namespaces.get(namespace);
+            let scope = self.world.namespace(namespace);
             scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
         };
         self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()

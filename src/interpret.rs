@@ -14,6 +14,7 @@ pub mod own;
 pub mod pod;
 pub mod rbac;
 pub mod read;
+pub mod reads;
 pub mod resource;
 pub mod scope;
 pub mod source;
@@ -230,7 +231,7 @@ impl JudgeError {
 }
 
 fn known_namespace<'a>(world: &'a World, name: &str) -> Result<&'a NamespaceScope, JudgeError> {
-    let known = world.namespaces.get(name).map(|scope| &**scope);
+    let known = world.namespace(name);
     known.ok_or_else(|| JudgeError::UnknownNamespace(name.to_owned()))
 }
 

@@ -1,6 +1,6 @@
 //! The files of a command, and the world that they make at an instant: one loader for every command that decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,6 +138,33 @@ impl Document {
     }
 }
 
+/// Longest name of a group, in octets (RFC 1123).
+const LONGEST_NAME: usize = 253;
+
+/// Every word that may be the name of an API group, wherever it stands: also within a string, or after a resource as in
+/// `deployments.apps`.
+fn names<'a>(value: &'a Value, into: &mut HashSet<&'a str>) {
+    fn of_text<'a>(text: &'a str, into: &mut HashSet<&'a str>) {
+        let other = |one: char| !(one.is_ascii_alphanumeric() || one == '.' || one == '-');
+        for mut word in text.split(other).filter(|word| word.len() <= LONGEST_NAME) {
+            // Whoever writes many words writes most of them often.
+            while into.insert(word) {
+                let Some((_, rest)) = word.split_once('.') else { break };
+                word = rest;
+            }
+        }
+    }
+    match value {
+        Value::String(text) => of_text(text, into),
+        Value::Array(list) => list.iter().for_each(|one| names(one, into)),
+        Value::Object(map) => map.iter().for_each(|(key, one)| {
+            of_text(key, into);
+            names(one, into);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// A world of files that can be looked at from any instant, the later ones after the earlier ones.
 #[derive(Debug)]
 pub struct Inputs {
@@ -161,10 +188,14 @@ impl Inputs {
     ///
     /// When the built-in catalogue cannot be read.
     pub fn new(documents: Vec<Document>, known_at: Option<Timestamp>) -> anyhow::Result<Self> {
-        // Most of the catalogue is about groups that most files have nothing of. A group may also stand within a string.
-        let texts: Vec<String> = documents.iter().map(|document| document.value.to_string()).collect();
-        let named = |group: &str| group.is_empty() || texts.iter().any(|text| text.contains(group));
-        let catalogue = catalogue::load_for(named).context("failed to read the built-in catalogue")?;
+        // Most of the catalogue is about groups that most files have nothing of.
+        let mut named = HashSet::from([""]);
+        for document in &documents {
+            names(&document.value, &mut named);
+        }
+        let catalogue = catalogue::load_for(|group| named.contains(group));
+        let catalogue = catalogue.context("failed to read the built-in catalogue")?;
+        drop(named);
         Self::with(catalogue, documents, known_at)
     }
 
@@ -254,7 +285,11 @@ impl Inputs {
         let (own, asked) = law.unwrap_or_else(|| (world.lawbook.clone(), Arc::new(self.asked(&world.lawbook))));
         self.law = Some((own, asked.clone()));
         // Policies that were prepared for the other lawbook find out and look into this one.
-        Arc::new(World { lawbook: asked, ..World::clone(&world) })
+        {
+            let mut world = World::clone(&world);
+            world.lawbook = asked;
+            Arc::new(world)
+        }
     }
 
     /// The world at an instant in which a document is judged: without what it would itself carry from store to store, as at

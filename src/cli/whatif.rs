@@ -308,7 +308,7 @@ fn matters(world: &World, document: &Document, judgement: &Judgement) -> Vec<Arc
             all.push(matter);
         }
     };
-    let scopes = || world.namespaces.values();
+    let scopes = || world.namespaces();
     for source in sources {
         let stores = scopes().flat_map(|scope| &scope.stores).map(|store| (&store.data, &store.matter));
         let flows = scopes().flat_map(|scope| &scope.flows).map(|flow| (&flow.data, &flow.matter));

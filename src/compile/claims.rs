@@ -60,19 +60,19 @@ pub fn classes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
     let fits = |class: &&crate::interpret::claim::ClassPlaces| {
         class.places.within(countries) || (class.with_pod && class.places.countries.intersects(countries))
     };
-    world.classes.iter().filter(fits).map(|class| class.name.clone()).collect()
+    world.classes().filter(fits).map(|class| class.name.clone()).collect()
 }
 
 /// Volumes inside that wait for somebody to name them.
 fn volumes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
-    let inside = |name: &&String| world.volumes.get(*name).is_some_and(|places| places.within(countries));
-    let known: BTreeSet<String> = world.free_volumes.iter().filter(inside).cloned().collect();
+    let inside = |name: &&String| world.volume(name).is_some_and(|places| places.within(countries));
+    let known: BTreeSet<String> = world.surroundings().free_volumes.iter().filter(inside).cloned().collect();
     if known.len() > MOST_VOLUMES { BTreeSet::new() } else { known }
 }
 
 /// Classes of attributes that say nothing about places, or a place inside.
 fn attributes(world: &World, countries: &CountrySet) -> BTreeSet<String> {
-    let known = world.attributes.iter();
+    let known = world.surroundings().attributes.iter();
     let fits = known.filter(|(_, places)| places.as_ref().is_none_or(|places| places.within(countries)));
     fits.map(|(name, _)| name.clone()).collect()
 }

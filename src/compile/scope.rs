@@ -115,11 +115,11 @@ impl Span {
 
     fn of(world: &World, allowance: Allowance) -> Self {
         let countries = allowance.enforced.unwrap_or(CountrySet::EMPTY);
-        let mut values = world.nodes.values_within(&countries, &world.gazetteer);
+        let mut values = world.nodes().values_within(&countries, world.gazetteer());
         let mut unlisted: BTreeSet<String> =
             values.iter().filter(|(_, values)| values.len() > MOST_NODES).map(|(key, _)| key.clone()).collect();
         values.retain(|key, _| !unlisted.contains(key));
-        let mut nodes: BTreeSet<String> = world.nodes.nodes_within(&countries).cloned().collect();
+        let mut nodes: BTreeSet<String> = world.nodes().nodes_within(&countries).cloned().collect();
         if nodes.len() > MOST_NODES {
             // A shorter list would refuse who names one of the others.
             nodes.clear();
@@ -142,14 +142,14 @@ impl Span {
 pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
     let mut values: BTreeMap<&str, Vec<&NamespaceScope>> = BTreeMap::new();
     let judged = |name: &String| !inputs.exempt.contains(name);
-    let namespaces = || world.namespaces.iter().filter(|(name, _)| judged(name)).map(|(_, scope)| &**scope);
+    let namespaces = || world.namespaces().filter(|scope| judged(&scope.name));
     for namespace in namespaces() {
         if let Some(value) = &namespace.origin {
             values.entry(value).or_default().push(namespace);
         }
     }
     let excepted: BTreeSet<String> =
-        excepted(world, now).filter(|name| judged(name) && world.namespaces.contains_key(*name)).cloned().collect();
+        excepted(world, now).filter(|name| judged(name) && world.namespace(name).is_some()).cloned().collect();
     let (mut scopes, mut whole, mut foreign): (Vec<Scope>, Vec<Scope>, Vec<Scope>) = Default::default();
     for (value, namespaces) in values {
         let of_namespaces = of_label(world, inputs, (value, &namespaces), &excepted, now);
@@ -325,7 +325,7 @@ pub fn left(world: &World, scopes: &[Scope], inputs: &Inputs) -> Vec<Left> {
         (!names.is_empty()).then_some(Left { policies: Vec::new(), what })
     };
     let apart = scopes.iter().filter(|scope| scope.label.is_some()).flat_map(|scope| &scope.apart);
-    let judged = world.namespaces.values().filter(|namespace| !inputs.exempt.contains(&namespace.name));
+    let judged = world.namespaces().filter(|namespace| !inputs.exempt.contains(&namespace.name));
     let by_reference = judged.filter(|namespace| {
         !namespace.secrets.is_empty() || namespace.stores.iter().any(|store| !store.claim_names.is_empty())
     });
@@ -416,7 +416,7 @@ impl Scope {
         if has_more_to_say || !pods_may_be_pinned || now.countries.is_empty() {
             return None;
         }
-        let pin = rewrite::pin(&now.countries, pin_by, &world.nodes);
+        let pin = rewrite::pin(&now.countries, pin_by, world.nodes());
         let literal = now.values.get(pin.key).is_some_and(|known| pin.values.iter().all(|one| known.contains(one)));
         (literal && !pin.values.is_empty()).then_some(pin)
     }

@@ -313,14 +313,15 @@ impl<'a> Keeper<'a> {
 
 /// Whether two snapshots lead to the same plan: pods come and go all the time, and no plan depends on them.
 fn are_alike(one: &World, other: &World) -> bool {
+    let (near, far) = (one.surroundings(), other.surroundings());
     Arc::ptr_eq(&one.lawbook, &other.lawbook)
         && Arc::ptr_eq(&one.policies, &other.policies)
-        && Arc::ptr_eq(&one.gazetteer, &other.gazetteer)
-        && Arc::ptr_eq(&one.nodes, &other.nodes)
-        && Arc::ptr_eq(&one.classes, &other.classes)
-        && Arc::ptr_eq(&one.attributes, &other.attributes)
-        && Arc::ptr_eq(&one.free_volumes, &other.free_volumes)
-        && Arc::ptr_eq(&one.namespaces, &other.namespaces)
+        && Arc::ptr_eq(&near.gazetteer, &far.gazetteer)
+        && Arc::ptr_eq(&near.nodes, &far.nodes)
+        && Arc::ptr_eq(&near.classes, &far.classes)
+        && Arc::ptr_eq(&near.attributes, &far.attributes)
+        && Arc::ptr_eq(&near.free_volumes, &far.free_volumes)
+        && Arc::ptr_eq(&near.namespaces, &far.namespaces)
 }
 
 /// What a watch shows of the generated objects of one kind.

@@ -26,8 +26,10 @@ use super::place::Places;
 pub struct Gazetteer {
     /// Region id -> provider -> place.
     regions: BTreeMap<String, BTreeMap<String, Places>>,
-    /// What region ids begin with: a zone id that names a region holds one of these, and most words hold none.
-    starts: BTreeSet<[u8; START]>,
+    /// Region ids by their first bytes: a zone id that names a region holds one of them, and most words hold none.
+    starts: BTreeMap<[u8; START], BTreeSet<String>>,
+    /// Whether a zone id may hold its region elsewhere than at its beginning.
+    regions_anywhere: bool,
     zones: BTreeMap<String, Places>,
     labels: BTreeMap<(String, String), Places>,
     selectors: Vec<(BTreeMap<String, String>, Places)>,
@@ -52,8 +54,8 @@ pub struct Gazetteer {
 const START: usize = 3;
 
 /// The first bytes of an id; of a shorter one all of them, and zeros, which no id holds.
-fn start(id: &str) -> [u8; START] {
-    std::array::from_fn(|at| id.as_bytes().get(at).copied().unwrap_or_default())
+fn start(id: &[u8]) -> [u8; START] {
+    std::array::from_fn(|at| id.get(at).copied().unwrap_or_default())
 }
 
 /// An object by group, kind, namespace and name.
@@ -228,6 +230,10 @@ impl Gazetteer {
         for (template, _) in &provider.hosts {
             self.domains.entry(template.domain().to_owned()).or_default().insert(name.clone());
         }
+        self.regions_anywhere |= provider.zones.iter().any(|form| {
+            const REGION_FIRST: [&str; 2] = ["^(?<region>", "^(?P<region>"];
+            form.captures_len() > 1 && !REGION_FIRST.iter().any(|first| form.as_str().starts_with(first))
+        });
         self.providers.insert(name, provider);
     }
 
@@ -242,7 +248,7 @@ impl Gazetteer {
             names;
         for (provider, id) in regions {
             state(&mut self.folded, (provider.clone(), fold(&id)), places);
-            self.starts.insert(start(&id));
+            self.starts.entry(start(id.as_bytes())).or_default().insert(id.clone());
             state(self.regions.entry(id).or_default(), provider, places);
         }
         for zone in zones {
@@ -332,28 +338,42 @@ impl Gazetteer {
             return places.clone();
         }
         let unknown = || Places::unknown(format!("no Location or Provider understands zone {zone}"));
-        if !self.may_name_a_region(zone) {
+        // Whatever a form finds in it is a part of it: who has no such region need not be asked.
+        let held: Vec<_> = self.regions_within(zone).collect();
+        if held.is_empty() {
             return unknown();
         }
-        let at = |provider: &String| match self.zone_of(provider, zone) {
-            Zone::Place(places) => Some(places),
-            Zone::Of(region) => self.region_of(provider, &region).cloned(),
-            Zone::Nothing | Zone::NotUnderstood => None,
+        let at = |provider: &String| {
+            if !held.iter().any(|known| known.contains_key(provider)) {
+                return None;
+            }
+            match self.zone_of(provider, zone) {
+                Zone::Place(places) => Some(places),
+                Zone::Of(region) => self.region_of(provider, &region).cloned(),
+                Zone::Nothing | Zone::NotUnderstood => None,
+            }
         };
         let local = providers.iter().filter_map(at).reduce(Places::or);
         local.or_else(|| self.providers.keys().filter_map(at).reduce(Places::or)).unwrap_or_else(unknown)
     }
 
-    /// Whether a text holds the beginning of a region id anywhere. Whatever a form finds in it is a part of it.
-    fn may_name_a_region(&self, text: &str) -> bool {
+    /// Every region whose id a text holds anywhere, with its places by provider.
+    fn regions_within<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a BTreeMap<String, Places>> {
         let bytes = text.as_bytes();
-        (0..bytes.len()).any(|from| {
-            // The last bytes may be a whole id that is shorter.
-            (1..=START.min(bytes.len() - from)).rev().any(|length| {
-                let held = std::array::from_fn(|at| if at < length { bytes[from + at] } else { 0 });
-                self.starts.contains(&held)
-            })
-        })
+        let begins = move |from: usize| {
+            let rest = &bytes[from..];
+            // An id may be shorter than what ids are told apart by.
+            let lengths = 1..=START.min(rest.len());
+            let ids = lengths.filter_map(move |length| self.starts.get(&start(&rest[..length]))).flatten();
+            ids.filter(move |id| rest.starts_with(id.as_bytes()))
+        };
+        let end = if self.regions_anywhere { bytes.len() } else { bytes.len().min(1) };
+        (0..end).flat_map(begins).filter_map(|id| self.regions.get(id))
+    }
+
+    /// Whether a word may be the id of a region or zone. Whoever is told no by this need not ask [`Self::zone`].
+    pub fn may_name_a_region(&self, word: &str) -> bool {
+        self.zones.contains_key(word) || self.regions_within(word).next().is_some()
     }
 
     /// Where a zone that a `Location` names lies.

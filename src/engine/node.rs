@@ -270,6 +270,12 @@ impl NodeMap {
         self.by_name.get(name).cloned().unwrap_or_else(|| Places::unknown(format!("node {name} is not known")))
     }
 
+    /// Nodes that are not where they are in another state, or are known in one only.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a String> {
+        let fresh = self.by_name.iter().filter(|(name, places)| other.by_name.get(*name) != Some(places));
+        fresh.map(|(name, _)| name).chain(other.by_name.keys().filter(|name| !self.by_name.contains_key(*name)))
+    }
+
     /// Regions that pods could be pinned by: those of nodes that are here and of the providers they are of, in
     /// alphabetical order, each with every country that it may mean here.
     pub fn candidate_regions(&self) -> &[(String, Places)] {

@@ -44,6 +44,51 @@ pub struct Subject {
     pub uid: String,
 }
 
+/// The same, borrowed from the object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Called<'a> {
+    pub api_version: &'a str,
+    pub kind: &'a str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+    pub uid: &'a str,
+}
+
+impl<'a> Called<'a> {
+    /// To keep it.
+    pub fn subject(self) -> Subject {
+        let Self { api_version, kind, namespace, name, uid } = self;
+        let [api_version, kind, namespace, name, uid] = [api_version, kind, namespace, name, uid].map(str::to_owned);
+        Subject { api_version, kind, namespace, name, uid }
+    }
+
+    /// To show it.
+    pub fn audited(self, facts: &'a Facts, verdict: &'a Verdict) -> Audited<'a> {
+        let Self { api_version, kind, namespace, name, uid } = self;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        Audited { group, kind, namespace, name, uid, facts, verdict }
+    }
+}
+
+/// An object that exists, with what was decided about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Audited<'a> {
+    /// Its API group.
+    pub group: &'a str,
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its namespace; empty for objects of the cluster.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid; empty for an object that was admitted, and that no watch has shown yet.
+    pub uid: &'a str,
+    /// What is known of it.
+    pub facts: &'a Facts,
+    /// What follows.
+    pub verdict: &'a Verdict,
+}
+
 /// A finding with the facts that a program may want to sort by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -69,6 +114,20 @@ impl Audit {
         }
         if verdict.standing().next().is_some() {
             self.objects.push(judged());
+        }
+    }
+
+    /// Adds what was found elsewhere.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        let Self { objects, in_scope, unproven, findings } = other;
+        self.objects.extend(objects.iter().cloned());
+        self.in_scope += in_scope;
+        self.unproven += unproven;
+        for (of, count) in findings {
+            match self.findings.get_mut(of) {
+                Some(known) => *known += count,
+                None => drop(self.findings.insert(of.clone(), *count)),
+            }
         }
     }
 }

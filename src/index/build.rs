@@ -17,9 +17,9 @@ use crate::engine::place::Places;
 use crate::engine::policy::Policies;
 use crate::evidence::digest::Digest;
 use crate::interpret::basis::{Basis, OwnLaw, Rules};
-use crate::interpret::objects::Volume;
+use crate::interpret::objects::{StorageClass, Volume};
 use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
-use crate::interpret::world::{HeldPods, World};
+use crate::interpret::world::{HeldPods, Surroundings, World};
 use crate::interpret::{claim, read};
 
 impl Index {
@@ -42,29 +42,26 @@ impl Index {
             world.policies = Arc::new(self.read_policies().prepare(&world.lawbook, now));
             self.prepared_until = world.lawbook.next_change(now);
         }
+        let around = world.surroundings_mut();
         if places {
-            world.gazetteer = Arc::new(self.gazetteer());
-        }
-        if law || policies || places {
-            world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
+            around.gazetteer = Arc::new(self.gazetteer());
         }
         if places {
             for node in self.nodes.values_mut() {
-                node.located = node::locate(&node.facts, &world.gazetteer);
+                node.located = node::locate(&node.facts, &around.gazetteer);
             }
         }
         // A node that is new or has changed was located when it was noted.
         if places || nodes {
             let located = self.nodes.values().map(|node| (&node.facts, &node.located));
-            world.nodes = Arc::new(NodeMap::new(located, &world.gazetteer));
+            around.nodes = Arc::new(NodeMap::new(located, &around.gazetteer));
         }
         if places || nodes || storage {
-            self.build_storage(&mut world);
+            self.build_storage(around);
         }
-        world.valid_until = self.next_review();
         pods.extend(touched.iter().cloned());
         if !touched.is_empty() {
-            let namespaces = Arc::make_mut(&mut world.namespaces);
+            let namespaces = Arc::make_mut(&mut around.namespaces);
             for name in touched {
                 if self.namespaces.contains_key(&name) {
                     namespaces.insert(name.clone(), self.scope(&name));
@@ -73,9 +70,13 @@ impl Index {
                 }
             }
         }
+        around.resources = self.resources.clone();
         self.hold_pods(&mut world, pods);
         world.interpreters = self.interpreters.clone();
-        world.resources = self.resources.clone();
+        world.valid_until = self.next_review();
+        if law || policies || places {
+            world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
+        }
         self.world = Arc::new(world);
         self.world.clone()
     }
@@ -159,28 +160,28 @@ impl Index {
         gazetteer
     }
 
-    fn build_storage(&self, world: &mut World) {
-        let read = |class| claim::class(class, &world.gazetteer, &world.nodes);
-        world.classes = Arc::new(self.classes.values().map(read).collect());
+    fn build_storage(&self, around: &mut Surroundings) {
+        let read = |class: &StorageClass| (class.name_any(), claim::class(class, &around.gazetteer, &around.nodes));
+        around.classes = Arc::new(self.classes.values().map(read).collect());
         // As at the API server: the newest of several default classes, and of those the first by name.
         let default = self.classes.values().filter(|class| claim::is_default(class)).max_by_key(|class| {
             (class.metadata.creation_timestamp.as_ref().map(|time| time.0), std::cmp::Reverse(class.name_any()))
         });
-        world.default_class = default.map(ResourceExt::name_any);
-        let attributes = |class| claim::attributes(class, &world.gazetteer).map(|said| said.places);
+        around.default_class = default.map(ResourceExt::name_any);
+        let attributes = |class| claim::attributes(class, &around.gazetteer).map(|said| said.places);
         let classes = self.attributes_classes.iter();
-        world.attributes = Arc::new(classes.map(|(name, class)| (name.clone(), attributes(class))).collect());
+        around.attributes = Arc::new(classes.map(|(name, class)| (name.clone(), attributes(class))).collect());
         let kept = |volume: &Volume| {
             let claim = volume.spec.claim_ref.as_ref();
             claim
                 .is_some_and(|claim| self.claims.get(&claim.namespace).is_some_and(|all| all.contains_key(&claim.name)))
         };
         let free = self.volumes.iter().filter(|(_, volume)| !kept(volume)).map(|(name, _)| name.clone());
-        world.free_volumes = Arc::new(free.collect());
+        around.free_volumes = Arc::new(free.collect());
         let volumes = self.volumes.iter();
-        world.volumes = Arc::new(
+        around.volumes = Arc::new(
             volumes
-                .map(|(name, volume)| (name.clone(), claim::volume(volume, &world.gazetteer, &world.nodes)))
+                .map(|(name, volume)| (name.clone(), claim::volume(volume, &around.gazetteer, &around.nodes)))
                 .collect(),
         );
     }
@@ -221,8 +222,7 @@ impl Index {
     fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) {
         for namespace in namespaces {
             let is_protected = world
-                .namespaces
-                .get(&namespace)
+                .namespace(&namespace)
                 .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
                 || self.foreign_clones.iter().any(|(space, _)| *space == namespace);
             let says_so = || self.pods_in(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));

@@ -56,7 +56,7 @@ pub enum Hearing {
 }
 
 /// How many findings exceptions are about, by their names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Relieved(BTreeMap<String, (i64, i64)>);
 
 impl Relieved {
@@ -67,6 +67,16 @@ impl Relieved {
                 Relief::Waived => *waived += 1,
                 Relief::RiskAccepted => *risks += 1,
             }
+        }
+    }
+}
+
+impl Relieved {
+    /// Adds what was relieved elsewhere.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for (exception, (waived, risks)) in &other.0 {
+            let known = self.0.entry(exception.clone()).or_default();
+            *known = (known.0 + waived, known.1 + risks);
         }
     }
 }

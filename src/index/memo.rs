@@ -1,25 +1,67 @@
-//! What the audit remembers, so that a change is paid for by what it concerns: as long as nothing has changed that an object
-//! was judged by, it is not judged again.
+//! What the audit remembers, so that a change is paid for by what it concerns.
+//!
+//! Everything that exists is judged in parts: the pods of a namespace, its claims, its objects of one kind. Of each part the
+//! memo keeps what was found, and what was read of the world while it was judged. From that follows a reverse index, from what
+//! is read to the parts that read it:
 //!
 //! | what changed | what is judged again |
 //! |---|---|
 //! | a pod | that pod |
+//! | a claim, a namespace, what a store there says | that namespace, and whoever looked into it |
+//! | a node, a volume, a class, a config map, an account of a provider, anything else that objects refer to | the parts that looked at it, whether it was there or not |
+//! | a `Location` or `Provider` | the parts that looked any name up |
 //! | the status of a store or flow | nothing |
 //! | time alone | what no longer holds |
-//! | anything else: a claim, a namespace, what a store says, a node, a class, a place, a policy, the law | everything |
+//! | a policy, an exception, the law | everything |
+//!
+//! Whatever this should ever miss is found when each part is looked at anew after [`SWEEP`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Name;
 use super::audit::Judged;
+use super::gather::Gathered;
 use crate::engine;
 use crate::engine::facts::Facts;
+use crate::engine::law::transfer::sooner;
 use crate::engine::verdict::Verdict;
-use crate::interpret::scope::ClaimState;
+use crate::interpret::reads::{self, Read};
+use crate::interpret::resource::Key;
 use crate::interpret::world::World;
+
+/// After so long a part is looked at anew, a quarter more or less, so that they do not come all at once.
+pub const SWEEP: SignedDuration = SignedDuration::from_mins(20);
+
+/// What is judged, and kept, together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Part {
+    /// The pods of a namespace.
+    Pods(Arc<str>),
+    /// The claims of a namespace.
+    Claims(Arc<str>),
+    /// The objects of a group and kind in a namespace, which is empty for those of the cluster.
+    Objects(Arc<str>, Arc<str>, Arc<str>),
+}
+
+impl Part {
+    /// The part to which an object of an interpreted type belongs.
+    fn of(Key { group, kind, namespace, name: _ }: &Key) -> Self {
+        Self::Objects(group.as_str().into(), kind.as_str().into(), namespace.as_str().into())
+    }
+
+    /// When it is looked at anew, if nothing happens before.
+    fn sweep(&self, at: Timestamp) -> Option<Timestamp> {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        let spread = SWEEP.as_secs() / 2;
+        let jitter = i64::try_from(hasher.finish() >> 1).unwrap_or_default() % spread - spread / 2;
+        at.checked_add(SWEEP + SignedDuration::from_secs(jitter)).ok()
+    }
+}
 
 /// An object with personal data, judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +74,7 @@ pub(super) struct Seen {
     pub judged: Option<Arc<Judged>>,
 }
 
-/// What is remembered of one object.
+/// What is remembered of one pod.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     epoch: u64,
@@ -51,8 +93,20 @@ impl Kept {
     }
 }
 
-/// The claims of a namespace.
-pub(super) type Claims = Arc<BTreeMap<String, ClaimState>>;
+/// What is remembered of one part.
+#[derive(Debug, Clone)]
+struct Chapter {
+    /// Whatever was judged in an earlier one is judged again.
+    epoch: u64,
+    /// When that began.
+    since: Timestamp,
+    /// When it was looked at last. A clock that is set back asks anew.
+    at: Timestamp,
+    /// When time alone makes it stale.
+    until: Option<Timestamp>,
+    reads: BTreeSet<Read>,
+    found: Gathered,
+}
 
 /// What is remembered beside what pods keep themselves.
 #[derive(Debug, Clone, Default)]
@@ -60,10 +114,11 @@ pub(super) struct Memo {
     epoch: u64,
     /// What everything was judged by.
     basis: World,
-    /// Claims by namespace, in their order, and what they were then.
-    pub claims: BTreeMap<String, (Claims, Vec<Kept>)>,
-    /// Objects of interpreted types, in their order.
-    pub resources: Vec<Kept>,
+    chapters: BTreeMap<Part, Chapter>,
+    /// Who has read what.
+    readers: BTreeMap<Read, BTreeSet<Part>>,
+    /// Namespaces of which a pod has come, gone or changed.
+    pods_changed: BTreeSet<Arc<str>>,
     /// Stores.
     pub stores: Declared,
     /// Flows.
@@ -71,22 +126,96 @@ pub(super) struct Memo {
     last: Option<Arc<Seen>>,
 }
 
+/// A part that has to be looked at.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// Which.
+    pub part: Part,
+    /// What was judged in another epoch is judged again.
+    pub epoch: u64,
+    /// When that began.
+    since: Timestamp,
+}
+
 impl Memo {
-    /// Forgets what was judged by something else.
-    pub fn rest_on(&mut self, world: &World) -> u64 {
-        if !is_same_basis(&self.basis, world) {
-            // Whatever is shared here is replaced when it changes, not changed in place. Pods are told apart one by one.
-            self.basis = World { pods: Arc::default(), ..world.clone() };
-            self.epoch += 1;
-            self.claims.clear();
-            self.resources.clear();
-            self.last = None;
+    /// Notes that a pod of a namespace has come, gone or changed.
+    pub fn pods_of(&mut self, namespace: &str) {
+        if !self.pods_changed.contains(namespace) {
+            self.pods_changed.insert(namespace.into());
         }
-        self.epoch
     }
 
-    /// Remembers what was found.
-    pub fn keep(&mut self, seen: Option<Seen>, at: Timestamp) -> Kept {
+    /// What has to be looked at, since something changed by which it was judged, or time has passed.
+    pub fn tasks(&mut self, world: &World, now: Timestamp) -> Vec<Task> {
+        let mut anew: BTreeSet<Part> = BTreeSet::new();
+        if is_same_law(&self.basis, world) {
+            let due = |chapter: &Chapter| now < chapter.at || chapter.until.is_some_and(|until| until <= now);
+            anew.extend(self.chapters.iter().filter(|(_, chapter)| due(chapter)).map(|(part, _)| part.clone()));
+        } else {
+            anew.extend(self.chapters.keys().cloned());
+        }
+        for read in reads::changed(self.basis.surroundings(), world.surroundings()) {
+            anew.extend(self.readers.get(&read).into_iter().flatten().cloned());
+            // Of what is new nobody has read anything yet.
+            match &read {
+                Read::Namespace(name) => {
+                    let name: Arc<str> = name.as_str().into();
+                    anew.extend([Part::Pods(name.clone()), Part::Claims(name)]);
+                }
+                Read::Object(key) => drop(anew.insert(Part::of(key))),
+                _ => {}
+            }
+        }
+        // Whatever is shared here is replaced when it changes, not changed in place.
+        self.basis = world.clone();
+        self.basis.pods = Arc::default();
+        let touched = std::mem::take(&mut self.pods_changed).into_iter().map(Part::Pods);
+        let touched: Vec<Part> = touched.filter(|part| !anew.contains(part)).collect();
+        self.epoch += 1;
+        let fresh = self.epoch;
+        let anew = anew.into_iter().map(|part| Task { part, epoch: fresh, since: now });
+        let touched = touched.into_iter().map(|part| match self.chapters.get(&part) {
+            Some(chapter) => Task { part, epoch: chapter.epoch, since: chapter.since },
+            None => Task { part, epoch: fresh, since: now },
+        });
+        anew.chain(touched).collect()
+    }
+
+    /// Remembers what was found in a part, and what was read for it; none: there is nothing in it any more.
+    pub fn finish(&mut self, task: Task, reads: BTreeSet<Read>, found: Option<Gathered>, now: Timestamp) {
+        let Task { part, epoch, since } = task;
+        let known = self.chapters.remove(&part);
+        let still_counts = found.is_some() && known.as_ref().is_some_and(|known| known.epoch == epoch);
+        let mut before = known.map(|known| known.reads).unwrap_or_default();
+        if !still_counts {
+            for read in std::mem::take(&mut before) {
+                if let Some(readers) = self.readers.get_mut(&read) {
+                    readers.remove(&part);
+                    if readers.is_empty() {
+                        self.readers.remove(&read);
+                    }
+                }
+            }
+        }
+        let Some(found) = found else { return };
+        for read in reads {
+            if before.contains(&read) {
+                continue;
+            }
+            self.readers.entry(read.clone()).or_default().insert(part.clone());
+            before.insert(read);
+        }
+        let until = sooner(found.until, part.sweep(since));
+        self.chapters.insert(part, Chapter { epoch, since, at: now, until, reads: before, found });
+    }
+
+    /// What was found in each part.
+    pub fn found(&self) -> impl Iterator<Item = &Gathered> {
+        self.chapters.values().map(|chapter| &chapter.found)
+    }
+
+    /// Remembers what was found about a pod.
+    pub fn keep(&mut self, seen: Option<Seen>, epoch: u64, at: Timestamp) -> Kept {
         let seen = seen.map(|seen| match &self.last {
             Some(last) if **last == seen => last.clone(),
             _ => Arc::new(seen),
@@ -94,42 +223,13 @@ impl Memo {
         if seen.is_some() {
             self.last.clone_from(&seen);
         }
-        Kept { epoch: self.epoch, at, seen }
+        Kept { epoch, at, seen }
     }
 }
 
-fn is_same_basis(one: &World, other: &World) -> bool {
-    let World {
-        lawbook,
-        policies,
-        // What law, policies and places were read from changes with them.
-        basis: _,
-        gazetteer,
-        nodes,
-        classes,
-        default_class,
-        attributes,
-        volumes,
-        free_volumes,
-        interpreters,
-        resources,
-        namespaces,
-        pods: _,
-        valid_until,
-    } = one;
-    Arc::ptr_eq(lawbook, &other.lawbook)
-        && Arc::ptr_eq(policies, &other.policies)
-        && Arc::ptr_eq(gazetteer, &other.gazetteer)
-        && Arc::ptr_eq(nodes, &other.nodes)
-        && Arc::ptr_eq(classes, &other.classes)
-        && *default_class == other.default_class
-        && Arc::ptr_eq(attributes, &other.attributes)
-        && Arc::ptr_eq(volumes, &other.volumes)
-        && Arc::ptr_eq(free_volumes, &other.free_volumes)
-        && Arc::ptr_eq(interpreters, &other.interpreters)
-        && Arc::ptr_eq(resources, &other.resources)
-        && Arc::ptr_eq(namespaces, &other.namespaces)
-        && *valid_until == other.valid_until
+/// Whether law and rules are the same, by which everything is judged.
+fn is_same_law(one: &World, other: &World) -> bool {
+    Arc::ptr_eq(&one.lawbook, &other.lawbook) && Arc::ptr_eq(&one.policies, &other.policies)
 }
 
 /// Stores or flows with the facts by which they were judged: the decision depends on nothing else but law and policies.
@@ -143,10 +243,10 @@ pub(super) struct Declared {
 impl Declared {
     /// Forgets what was judged by other law or policies, and what is not there any more.
     pub fn rest_on(&mut self, world: &World, is_there: impl Fn(&Name) -> bool) {
-        let same = Arc::ptr_eq(&self.law.lawbook, &world.lawbook) && Arc::ptr_eq(&self.law.policies, &world.policies);
-        if !same {
-            let (lawbook, policies) = (world.lawbook.clone(), world.policies.clone());
-            self.law = World { lawbook, policies, ..World::default() };
+        if !is_same_law(&self.law, world) {
+            self.law = World::default();
+            self.law.lawbook.clone_from(&world.lawbook);
+            self.law.policies.clone_from(&world.policies);
             self.known.clear();
         }
         self.known.retain(|name, _| is_there(name));

@@ -139,7 +139,7 @@ fn reached<'a>(flow: &'a FlowState, world: &'a World) -> impl Iterator<Item = &'
     let reading = flow.reading.iter();
     reading.flat_map(|reading| reading.addresses.iter().map(move |address| (address, &reading.recipient))).filter_map(
         |(address, recipient)| {
-            let places = world.gazetteer.range(address.range);
+            let places = world.gazetteer().range(address.range);
             let elsewhere = || recipient.as_ref().is_some_and(|there| !places.countries.is_subset(&there.countries));
             (places.unproven.is_some() || !elsewhere()).then_some(address)
         },

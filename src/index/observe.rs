@@ -6,37 +6,27 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::audit::{Audit, Judged, Subject};
+use super::audit::{Audit, Audited, Called, Judged};
 use super::build::ends;
-use super::exceptions::{ExceptionReport, Relieved};
-use super::memo::{Kept, Seen};
+use super::exceptions::ExceptionReport;
+use super::gather::{DETAILS, Tally, Where, told};
 use super::{FlowState, Index, Name, NodeState, StoreState, Way};
 use crate::api::v1alpha1::{
     DataFlow, DataFlowStatus, DataStore, DataStoreStatus, EffectiveOrigin, GROUP, ObjectFinding, ObservedPlace, Owed,
     PastReliance, Reliance, ResidencyPolicy, VERSION,
 };
-use crate::engine;
 use crate::engine::country::Country;
-use crate::engine::data::Source;
-use crate::engine::explain;
 use crate::engine::facts::Facts;
 use crate::engine::law::mechanism::EndEffect;
 use crate::engine::law::opinion::Ground;
 use crate::engine::law::transfer::sooner;
 use crate::engine::lineage::{Path, Step};
-use crate::engine::node::{Evidence, Located};
-use crate::engine::verdict::{Action, Finding, Obligation, Verdict};
-use crate::interpret::claim::{self, Asking};
+use crate::engine::node::Located;
+use crate::engine::verdict::{Action, Obligation, Verdict};
 use crate::interpret::own;
-use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::read::{self, Problem};
-use crate::interpret::resource::{self, Key};
-use crate::interpret::scope;
 use crate::interpret::subject;
 use crate::interpret::world::World;
-
-/// Details in a status are capped; counts are exact.
-const DETAILS: usize = 20;
 
 /// Everything that statuses say, for the objects that exist.
 #[derive(Debug, Clone, Default)]
@@ -53,25 +43,6 @@ pub struct Observed {
     pub audit: Audit,
     /// The first instant at which time alone may change any of it.
     pub until: Option<Timestamp>,
-}
-
-/// An object that exists, with what was decided about it.
-#[derive(Debug, Clone, Copy)]
-pub struct Audited<'a> {
-    /// Its API group.
-    pub group: &'a str,
-    /// Its kind.
-    pub kind: &'a str,
-    /// Its namespace; empty for objects of the cluster.
-    pub namespace: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// Its uid; empty for an object that was admitted, and that no watch has shown yet.
-    pub uid: &'a str,
-    /// What is known of it.
-    pub facts: &'a Facts,
-    /// What follows.
-    pub verdict: &'a Verdict,
 }
 
 /// A store, what it should say of itself, and what keeps it from being read.
@@ -117,125 +88,6 @@ pub struct PolicyReport {
     pub problems: Vec<Problem>,
 }
 
-/// What is gathered for one store while its namespace is judged.
-#[derive(Default)]
-struct Tally {
-    findings: Vec<ObjectFinding>,
-    violations: i64,
-    unproven: i64,
-    checks: usize,
-    places: BTreeMap<(String, Option<Evidence>), (i64, i64)>,
-    until: Option<Timestamp>,
-    /// The verdict on what the store declares.
-    legal: Option<Verdict>,
-}
-
-impl Tally {
-    fn add(&mut self, object: &str, verdict: &Verdict) {
-        self.checks += 1;
-        self.until = sooner(self.until, verdict.holds_until);
-        for (position, finding) in verdict.findings.iter().enumerate() {
-            self.findings.push(told(object, finding));
-            // What several policies say of the same thing is one breach.
-            if verdict.findings[..position].iter().any(|before| explain::is_same(before, finding))
-                || finding.is_waived()
-            {
-                continue;
-            }
-            if finding.unproven {
-                self.unproven += 1;
-            } else {
-                self.violations += 1;
-            }
-        }
-    }
-}
-
-/// What is gathered from object to object.
-struct Gathered<'e> {
-    tallies: BTreeMap<Name, Tally>,
-    audit: Audit,
-    relieved: Relieved,
-    /// Who wants to see what was judged.
-    each: &'e mut dyn FnMut(&Audited<'_>),
-}
-
-impl Gathered<'_> {
-    /// Shows what was judged.
-    fn show(&mut self, kind: (&str, &str), name: (&str, &str), uid: &str, facts: &Facts, seen: Option<&Seen>) {
-        if let Some(seen) = seen {
-            (self.each)(&audited(kind, name, uid, (facts, &seen.verdict)));
-        }
-    }
-
-    /// Counts an object, also for each store whose data it touches. Most are told nothing about, and need no name.
-    fn add(&mut self, seen: &Seen, object: impl Fn(&Name) -> String, more: impl Fn(&mut Tally)) {
-        self.relieved.add(&seen.verdict);
-        self.audit.add(&seen.verdict, || seen.judged.clone().unwrap_or_default());
-        for store in &seen.stores {
-            let tally = match self.tallies.get_mut(store) {
-                Some(tally) => tally,
-                None => self.tallies.entry(store.clone()).or_default(),
-            };
-            let object = if seen.verdict.findings.is_empty() { String::new() } else { object(store) };
-            tally.add(&object, &seen.verdict);
-            more(tally);
-        }
-    }
-}
-
-/// Judges what exists; none if it has nothing to do with personal data.
-fn seen(
-    world: &World,
-    facts: &Facts,
-    now: Timestamp,
-    subject: impl FnOnce() -> Subject,
-    tell: impl Fn(&mut Finding),
-) -> Option<Seen> {
-    if facts.placements.is_empty() {
-        return None;
-    }
-    let mut verdict = engine::decide(facts, &world.lawbook, &world.policies, now);
-    verdict.findings.iter_mut().for_each(tell);
-    let judged = verdict.standing().next().map(|_| Arc::new(Judged::new(subject(), facts, &verdict)));
-    Some(Seen { stores: stores(facts).into_iter().collect(), judged, verdict })
-}
-
-/// Remembers an object at its position, which is at most the one after the last.
-fn put(kept: &mut Vec<Kept>, position: usize, fresh: Kept) {
-    match kept.get_mut(position) {
-        Some(known) => *known = fresh,
-        None => kept.push(fresh),
-    }
-}
-
-fn place_of_node(nodes: &BTreeMap<String, NodeState>, node: &str) -> (String, Option<Evidence>) {
-    match nodes.get(node).map(|node| &node.located) {
-        Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
-        _ => (UNKNOWN.to_owned(), None),
-    }
-}
-
-fn told(object: &str, finding: &Finding) -> ObjectFinding {
-    let Finding { rule, mode, policy, allows, field, message, remedy, unproven: _, citation, waived } = finding.clone();
-    let message = match policy.as_ref().zip(allows) {
-        Some((policy, allows)) => format!("{message}; policy {policy} allows {allows}"),
-        None => message,
-    };
-    let source = citation.map(|citation| citation.to_string());
-    ObjectFinding {
-        object: object.to_owned(),
-        rule: rule.to_owned(),
-        field,
-        mode,
-        policy,
-        message,
-        remedy,
-        source,
-        waived,
-    }
-}
-
 impl Index {
     /// Says what the statuses should be, and judges for that whatever was not judged before by the same facts.
     pub fn observe(&mut self, now: Timestamp) -> Observed {
@@ -245,37 +97,31 @@ impl Index {
     /// The same, and shows what is judged: stores and flows, and of all else what was not judged before.
     pub fn observe_each(&mut self, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> Observed {
         let world = self.world();
-        let epoch = self.memo.rest_on(&world);
-        let mut gathered =
-            Gathered { tallies: BTreeMap::new(), audit: Audit::default(), relieved: Relieved::default(), each };
-        self.observe_pods(&world, epoch, now, &mut gathered);
-        self.observe_claims(&world, epoch, now, &mut gathered);
-        self.observe_resources(&world, epoch, now, &mut gathered);
+        let mut gathered = self.gather(&world, now, each);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
         let mut observed = Observed { until, ..Observed::default() };
-        let own = |kind: &str, name: &Name, uid: &Option<String>| {
-            subject(&format!("{GROUP}/{VERSION}"), kind, &name.0, &name.1, uid.as_deref().unwrap_or_default())
-        };
+        let api_version = format!("{GROUP}/{VERSION}");
+        let own = |kind, name, uid| called(&api_version, kind, name, uid);
         let mut judged = std::mem::take(&mut self.memo.stores);
         judged.rest_on(&world, |name| self.stores.contains_key(name));
         for (name, state) in &self.stores {
             let mut tally = gathered.tallies.remove(name).unwrap_or_default();
+            let mut legal = None;
             if let Some(matter) = self.matters.stores.get(name) {
                 let facts = own::store_facts(self.data_of_store(name), matter.clone());
                 let called = subject::named(&world, &name.0, GROUP, "DataStore", &name.1);
                 let facts = Facts { subject: called, ..facts };
                 let verdict = judged.judge(name, &facts, now);
                 gathered.relieved.add(&verdict);
-                let subject = || own("DataStore", name, &state.object.metadata.uid);
-                gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
-                let uid = state.object.metadata.uid.as_deref().unwrap_or_default();
-                (gathered.each)(&audited((GROUP, "DataStore"), (&name.0, &name.1), uid, (&facts, &verdict)));
+                let called = own("DataStore", name, state.object.metadata.uid.as_deref());
+                gathered.audit.add(&verdict, || Arc::new(Judged::new(called.subject(), &facts, &verdict)));
+                each(&called.audited(&facts, &verdict));
                 tally.add(&format!("DataStore/{}", name.1), &verdict);
-                tally.legal = Some(verdict);
+                legal = Some(verdict);
             }
             observed.until = sooner(observed.until, tally.until);
-            observed.stores.push(self.store_report(name, state, tally));
+            observed.stores.push(self.store_report(name, state, tally, legal));
         }
         self.memo.stores = judged;
         let mut judged = std::mem::take(&mut self.memo.flows);
@@ -285,10 +131,9 @@ impl Index {
             let verdict = judged.judge(name, &facts, now);
             gathered.relieved.add(&verdict);
             let report = self.flow_report(name, flow, &verdict, &world, now);
-            let subject = || own("DataFlow", name, &flow.object.metadata.uid);
-            gathered.audit.add(&verdict, || Arc::new(Judged::new(subject(), &facts, &verdict)));
-            let uid = flow.object.metadata.uid.as_deref().unwrap_or_default();
-            (gathered.each)(&audited((GROUP, "DataFlow"), (&name.0, &name.1), uid, (&facts, &verdict)));
+            let called = own("DataFlow", name, flow.object.metadata.uid.as_deref());
+            gathered.audit.add(&verdict, || Arc::new(Judged::new(called.subject(), &facts, &verdict)));
+            each(&called.audited(&facts, &verdict));
             observed.until = sooner(observed.until, verdict.holds_until);
             observed.until = sooner(observed.until, next_warning(&verdict, now));
             observed.flows.push(report);
@@ -312,97 +157,17 @@ impl Index {
         observed
     }
 
-    fn observe_pods(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
-        let Self { pods, nodes, memo, .. } = self;
-        for ((space, name), state) in pods {
-            let Some(namespace) = world.namespaces.get(space).filter(|_| !state.ended) else { continue };
-            if state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)).is_none() {
-                let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
-                let mut facts = pod::facts(world, namespace, view, Pinning::Impossible);
-                facts.subject = subject::held_pod(world, space, name, &state.pod.maker);
-                let subject = || subject("v1", "Pod", space, name, &state.uid);
-                let seen = seen(world, &facts, now, subject, |finding| {
-                    finding.remedy = format!("delete the pod, so that it comes back inside, or {}", finding.remedy);
-                });
-                gathered.show(("", "Pod"), (space, name), &state.uid, &facts, seen.as_ref());
-                state.kept = Some(memo.keep(seen, now));
-            }
-            let Some(seen) = state.kept.as_ref().and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
-            gathered.add(
-                seen,
-                |_| format!("Pod/{name}"),
-                |tally| {
-                    if let Some(node) = &state.pod.spec.node_name {
-                        tally.places.entry(place_of_node(nodes, node)).or_default().0 += 1;
-                    }
-                },
-            );
-        }
-    }
-
-    fn observe_claims(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
-        for (space, claims) in &self.claims {
-            let Some(namespace) = world.namespaces.get(space) else { continue };
-            let known = self.memo.claims.remove(space).filter(|(of, _)| Arc::ptr_eq(of, claims));
-            let mut kept = known.map(|(_, kept)| kept).unwrap_or_default();
-            for (position, (name, state)) in claims.iter().enumerate() {
-                if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
-                    let data = scope::of_claim(world, namespace, name, &state.labels, &state.sources);
-                    let placements = claim::placements(world, &state.spec(), None, &data, "spec", Asking::Existing);
-                    let called = subject::claim(world, space, name);
-                    let facts = Facts { placements, subject: called, ..Facts::default() };
-                    let subject = || subject("v1", "PersistentVolumeClaim", space, name, &state.uid);
-                    let seen = seen(world, &facts, now, subject, |_| {});
-                    gathered.show(("", "PersistentVolumeClaim"), (space, name), &state.uid, &facts, seen.as_ref());
-                    let fresh = self.memo.keep(seen, now);
-                    put(&mut kept, position, fresh);
-                }
-                let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
-                gathered.add(
-                    seen,
-                    |_| format!("PersistentVolumeClaim/{name}"),
-                    |tally| {
-                        if let Some(volume) = &state.volume {
-                            tally.places.entry(place_of_volume(world, volume)).or_default().1 += 1;
-                        }
-                    },
-                );
-            }
-            self.memo.claims.insert(space.clone(), (claims.clone(), kept));
-        }
-    }
-
-    /// Objects of interpreted types, also those that admission is not asked about: objects elsewhere that concern the data of a
-    /// protected namespace.
-    fn observe_resources(&mut self, world: &World, epoch: u64, now: Timestamp, gathered: &mut Gathered<'_>) {
-        let mut kept = std::mem::take(&mut self.memo.resources);
-        for (position, resource) in self.resources.iter().enumerate() {
-            let Key { group, kind, namespace, name } = &resource.key;
-            if kept.get(position).and_then(|kept| kept.holds(epoch, now)).is_none() {
-                let facts = resource::facts(world, resource, false);
-                let subject = || subject(&resource.api_version, kind, namespace, name, &resource.uid);
-                let seen = seen(world, &facts, now, subject, |_| {});
-                gathered.show((group, kind), (namespace, name), &resource.uid, &facts, seen.as_ref());
-                let fresh = self.memo.keep(seen, now);
-                put(&mut kept, position, fresh);
-            }
-            let Some(seen) = kept.get(position).and_then(|kept| kept.holds(epoch, now)?.as_ref()) else { continue };
-            let named = |store: &Name| {
-                let far = if *namespace == store.0 || namespace.is_empty() { "" } else { namespace };
-                if far.is_empty() { format!("{kind}/{name}") } else { format!("{kind}/{far}/{name}") }
-            };
-            gathered.add(seen, named, |_| {});
-        }
-        self.memo.resources = kept;
-    }
-
-    fn store_report(&self, name: &Name, state: &StoreState, tally: Tally) -> StoreReport {
-        let Tally { mut findings, violations, unproven, checks, places, until, legal } = tally;
+    fn store_report(&self, name: &Name, state: &StoreState, tally: Tally, legal: Option<Verdict>) -> StoreReport {
+        let Tally { findings, violations, unproven, checks, nodes, volumes, until } = tally;
         let legal = legal.unwrap_or_else(Verdict::allow);
-        // What stands comes first, so that it is not what is cut off.
-        findings.sort_by(|a, b| (a.is_waived(), a).cmp(&(b.is_waived(), b)));
-        findings.dedup();
-        findings.truncate(DETAILS);
+        let findings = findings.into_iter().map(|(_, finding)| finding).collect();
+        let mut places: BTreeMap<Where, (i64, i64)> = BTreeMap::new();
+        for (node, pods) in nodes {
+            places.entry(place_of_node(&self.nodes, &node)).or_default().0 += pods;
+        }
+        for (place, claims) in volumes {
+            places.entry(place).or_default().1 += claims;
+        }
         let origins = self.lineage.origins(name);
         let observed: BTreeSet<String> = places.keys().map(|(country, _)| country.clone()).collect();
         let declared = state.object.spec.residence.as_ref().map(|residence| residence.country.clone());
@@ -579,38 +344,15 @@ fn past(
 /// What a status calls a place that nobody knows.
 pub const UNKNOWN: &str = "unknown";
 
-fn place_of_volume(world: &World, volume: &str) -> (String, Option<Evidence>) {
-    match world.volumes.get(volume) {
-        Some(places) if places.unproven.is_none() && !places.countries.is_full() => {
-            let evidence = places.countries.single().map(|_| Evidence::Claimed);
-            (places.countries.iter().map(|country| country.to_string()).collect::<Vec<_>>().join("/"), evidence)
-        }
+fn place_of_node(nodes: &BTreeMap<String, NodeState>, node: &str) -> Where {
+    match nodes.get(node).map(|node| &node.located) {
+        Some(Located::In { country, evidence, .. }) => (country.to_string(), Some(*evidence)),
         _ => (UNKNOWN.to_owned(), None),
     }
 }
 
-fn subject(api_version: &str, kind: &str, namespace: &str, name: &str, uid: &str) -> Subject {
-    let [api_version, kind, namespace, name, uid] = [api_version, kind, namespace, name, uid].map(str::to_owned);
-    Subject { api_version, kind, namespace, name, uid }
-}
-
-fn audited<'a>(
-    (group, kind): (&'a str, &'a str),
-    (namespace, name): (&'a str, &'a str),
-    uid: &'a str,
-    (facts, verdict): (&'a Facts, &'a Verdict),
-) -> Audited<'a> {
-    Audited { group, kind, namespace, name, uid, facts, verdict }
-}
-
-/// The stores whose data an object touches.
-fn stores(facts: &Facts) -> BTreeSet<Name> {
-    let data = facts.placements.iter().flat_map(|placement| &placement.data);
-    data.filter_map(|data| match &data.via {
-        Source::Store(namespace, name) => Some((namespace.clone(), name.clone())),
-        _ => None,
-    })
-    .collect()
+fn called<'a>(api_version: &'a str, kind: &'a str, (namespace, name): &'a Name, uid: Option<&'a str>) -> Called<'a> {
+    Called { api_version, kind, namespace, name, uid: uid.unwrap_or_default() }
 }
 
 /// How an origin came to a store, in words.

@@ -165,7 +165,13 @@ impl Index {
         for toucher in std::mem::take(pods) {
             let namespace = &toucher.0;
             if known.as_ref().is_none_or(|(of, ..)| of != namespace) {
-                let seen = self.world.namespaces.get(namespace).filter(|_| !touched.contains(namespace)).cloned();
+                let seen = self
+                    .world
+                    .surroundings()
+                    .namespaces
+                    .get(namespace)
+                    .filter(|_| !touched.contains(namespace))
+                    .cloned();
                 let scope = seen.unwrap_or_else(|| Arc::new(self.scope_of_stores(namespace)));
                 known = Some((namespace.clone(), scope, self.inner_flows(namespace)));
             }

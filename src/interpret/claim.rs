@@ -196,7 +196,7 @@ pub fn placements(
     // Attributes can send copies away, whatever the class says.
     if let Some(name) = spec.volume_attributes_class_name.as_deref().filter(|name| !name.is_empty()) {
         let unknown = || Some(Places::unknown(format!("volume attributes class {name} is not known")));
-        if let Some(places) = world.attributes.get(name).cloned().unwrap_or_else(unknown) {
+        if let Some(places) = world.attributes(name).cloned().unwrap_or_else(unknown) {
             placements.push(placement(format!("{field}.volumeAttributesClassName"), places, Flexibility::Fixed));
         }
     }
@@ -214,7 +214,7 @@ fn volume_or_class(
 ) -> Placement {
     if let Some(name) = spec.volume_name.as_deref().filter(|name| !name.is_empty()) {
         let unknown = || Places::unknown(format!("volume {name} is not known"));
-        let places = world.volumes.get(name).cloned().unwrap_or_else(unknown);
+        let places = world.volume(name).cloned().unwrap_or_else(unknown);
         return placement(format!("{field}.volumeName"), places, Flexibility::Fixed);
     }
     let wanted = spec.storage_class_name.as_deref();
@@ -232,13 +232,13 @@ fn volume_or_class(
     let field = format!("{field}.storageClassName");
     // The scheduler has chosen: the volume will be made where this node is.
     if let Some(node) = selected_node.filter(|_| with_pod) {
-        let there = world.nodes.node(node);
+        let there = world.node(node);
         let places =
             if there.countries.intersection(&places.countries).is_empty() { places } else { places.and(there) };
         return placement(field, places, Flexibility::Fixed);
     }
     let alternatives = match asking {
-        Asking::New => world.classes.iter().map(alternative).collect(),
+        Asking::New => world.classes().map(alternative).collect(),
         Asking::Existing => Vec::new(),
     };
     placement(field, places, Flexibility::Choice { with_pod, alternatives })

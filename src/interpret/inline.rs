@@ -41,9 +41,9 @@ pub fn placements(
         described.placements.push(Placement { act: Act::Store, field, data: data.to_vec(), places, flexibility });
     };
     if let Some(csi) = &sources.csi {
-        let known = world.gazetteer.driver(&csi.driver);
+        let known = world.gazetteer().driver(&csi.driver);
         let field = format!("{path}.csi");
-        let said = driver::agreed(driver::csi(csi, known, &field, &world.gazetteer));
+        let said = driver::agreed(driver::csi(csi, known, &field, world.gazetteer()));
         // What a driver keeps on the node lies where the pod runs, like any scratch space.
         let stays = known.is_some_and(|(_, driver)| driver.follows_node);
         let unknown = || {
@@ -54,8 +54,8 @@ pub fn placements(
             fixed(statement);
         }
     }
-    if driver::has_server(sources, &world.gazetteer) {
-        let said = driver::agreed(driver::servers(sources, path, &world.gazetteer));
+    if driver::has_server(sources, world.gazetteer()) {
+        let said = driver::agreed(driver::servers(sources, path, world.gazetteer()));
         let unknown = || Statement::firm(path.to_owned(), Places::unknown("nothing says where its server keeps it"));
         fixed(said.unwrap_or_else(unknown));
     }

@@ -113,9 +113,11 @@ pub fn judge(
         OwnKind::Provider => read::provider(&spec::<ProviderSpec>(object)?).err(),
         OwnKind::Location => {
             let spec: LocationSpec = spec(object)?;
-            warnings.extend(spec.regions.iter().filter(|region| !world.gazetteer.has_provider(&region.provider)).map(
-                |region| format!("spec.regions: no Provider {} yet; its nodes cannot be recognised", region.provider),
-            ));
+            warnings.extend(
+                spec.regions.iter().filter(|region| !world.gazetteer().has_provider(&region.provider)).map(|region| {
+                    format!("spec.regions: no Provider {} yet; its nodes cannot be recognised", region.provider)
+                }),
+            );
             read::location("", &spec).err()
         }
         OwnKind::ResidencyException => {

@@ -19,7 +19,7 @@ use crate::engine::verdict::{Action, Change, Rewrite, Verdict};
 use super::claim;
 use super::constraint;
 use super::inline;
-use super::objects::{Container, NodeSelectorTerm, PodSpec, PodTemplate, Requirement};
+use super::objects::{Container, NodeSelectorTerm, PodSpec, PodTemplate, Requirement, is_only_like_region};
 use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
@@ -69,10 +69,10 @@ impl<'a> PodView<'a> {
 /// Where a pod's constraints let it run.
 pub fn reach(world: &World, spec: &PodSpec) -> Places {
     if let Some(node) = spec.node_name.as_deref().filter(|name| !name.is_empty()) {
-        return world.nodes.node(node);
+        return world.node(node);
     }
-    let label = |key: &str, value: &str| world.nodes.labelled(key, value, &world.gazetteer);
-    let node = |name: &str| world.nodes.node(name);
+    let label = |key: &str, value: &str| world.nodes().labelled(key, value, world.gazetteer());
+    let node = |name: &str| world.node(name);
     let selected =
         spec.node_selector.iter().filter_map(|(key, value)| label(key, value)).fold(Places::anywhere(), Places::and);
     let Some(required) = spec.required_terms() else { return selected };
@@ -92,8 +92,8 @@ pub fn leads_literally(world: &World, spec: &PodSpec, countries: &CountrySet) ->
 }
 
 fn leads_by(world: &World, key: &str, value: &str, countries: &CountrySet) -> bool {
-    world.nodes.lists(key, value, &world.gazetteer)
-        && world.nodes.labelled(key, value, &world.gazetteer).is_some_and(|places| places.within(countries))
+    world.nodes().lists(key, value, world.gazetteer())
+        && world.nodes().labelled(key, value, world.gazetteer()).is_some_and(|places| places.within(countries))
 }
 
 /// The same for one term; one that matches no node leads nowhere.
@@ -105,7 +105,7 @@ fn term_leads_literally(world: &World, term: &NodeSelectorTerm, countries: &Coun
     let named = |one: &Requirement| {
         one.key == "metadata.name"
             && one.operator == "In"
-            && one.values.iter().all(|name| world.nodes.node(name).within(countries))
+            && one.values.iter().all(|name| world.node(name).within(countries))
     };
     (expressions.is_empty() && term.match_fields.is_empty())
         || expressions.iter().any(leads)
@@ -226,7 +226,7 @@ pub fn bound(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, node: 
         return Facts::default();
     }
     let (field, flexibility) = ("target.name".to_owned(), Flexibility::Fixed);
-    let run = Run { places: world.nodes.node(node), field, flexibility };
+    let run = Run { places: world.node(node), field, flexibility };
     Facts { placements: running(world, namespace, pod, &data, run), ..Facts::default() }
 }
 
@@ -262,16 +262,16 @@ fn egress(
 ) {
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);
-    let told = pod.spec.told(pod.path);
+    let idle =
+        |name: &str, value: &str| is_only_like_region(name, value) && !world.gazetteer().may_name_a_region(value);
+    let told = pod.spec.told(pod.path, idle);
     let told: Vec<Word> =
         told.map(|(field, key, text)| Word { field, key: key.to_owned(), text: text.into_owned() }).collect();
     let maps = pod.spec.config_maps(pod.path).flat_map(|(_, name)| resolver.words_of_config(&namespace.name, name));
     let beside: Vec<Word> = if told.is_empty() { Vec::new() } else { maps.cloned().collect() };
     resolver.words(&told, &beside, &namespace.name, Act::Transfer, &mut settled);
-    if !world.resources.is_empty() {
-        for (field, name) in pod.spec.config_maps(pod.path) {
-            resolver.config(&namespace.name, name, &field, Act::Transfer, &mut settled);
-        }
+    for (field, name) in pod.spec.config_maps(pod.path) {
+        resolver.config(&namespace.name, name, &field, Act::Transfer, &mut settled);
     }
     for one in settled {
         resource::place(world, flows.iter().copied(), one, data, false, into);
@@ -287,7 +287,7 @@ pub fn pin(world: &World, verdict: &Verdict) -> Option<Pin> {
     let first = pins.next()?;
     let (countries, by): (CountrySet, PinBy) =
         pins.fold(first, |(all, most), (countries, by)| (all.intersection(&countries), most.max(by)));
-    Some(rewrite::pin(&countries, by, &world.nodes))
+    Some(rewrite::pin(&countries, by, world.nodes()))
 }
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";

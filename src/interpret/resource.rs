@@ -19,6 +19,7 @@ use crate::engine::country::CountrySet;
 use crate::engine::facts::Act;
 
 use super::read::{Problem, Reader};
+use super::reads::differing;
 use super::scope::Labels;
 use path::Path;
 
@@ -380,6 +381,9 @@ pub struct Resources {
     clusters: std::collections::BTreeSet<Key>,
 }
 
+/// Group and kind of slices of endpoints.
+pub(super) const SLICE: (&str, &str) = ("discovery.k8s.io", "EndpointSlice");
+
 /// Label by which a slice says whose endpoints it holds.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
@@ -417,11 +421,6 @@ impl Resources {
         self.all.get(key).map(|one| &**one)
     }
 
-    /// The same, also if it turns out to be cluster-scoped.
-    pub fn find(&self, key: &Key) -> Option<&Resource> {
-        self.get(key).or_else(|| self.get(&Key { namespace: String::new(), ..key.clone() }))
-    }
-
     /// Objects of a kind.
     pub fn of_kind<'a>(&'a self, group: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
         let start =
@@ -444,6 +443,25 @@ impl Resources {
         all().filter(move |one| !found || near(one))
     }
 
+    /// Objects of a kind in one namespace.
+    pub fn near<'a>(&'a self, group: &str, kind: &str, namespace: &str) -> impl Iterator<Item = &'a Arc<Resource>> {
+        let [group, kind, namespace] = [group, kind, namespace].map(str::to_owned);
+        let start = Key { group, kind, namespace, name: String::new() };
+        let like = start.clone();
+        let is = move |key: &Key| (&key.group, &key.kind, &key.namespace) == (&like.group, &like.kind, &like.namespace);
+        self.all.range(start..).take_while(move |(key, _)| is(key)).map(|(_, one)| one)
+    }
+
+    /// Objects that are not the same in another state.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Key> {
+        differing(&self.all, &other.all, Arc::ptr_eq)
+    }
+
+    /// Whether an object stands for a cluster.
+    pub fn is_cluster(&self, key: &Key) -> bool {
+        self.clusters.contains(key)
+    }
+
     /// Objects that stand for clusters.
     pub fn clusters(&self) -> impl Iterator<Item = &Resource> {
         self.clusters.iter().filter_map(|key| self.get(key))
@@ -451,8 +469,8 @@ impl Resources {
 
     /// Slices of a service.
     pub fn slices<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Resource> {
-        self.of_kind("discovery.k8s.io", "EndpointSlice").filter(move |slice| {
-            slice.key.namespace == namespace && slice.labels.get(SERVICE_NAME).is_some_and(|name| name == service)
-        })
+        let (group, kind) = SLICE;
+        let slices = self.near(group, kind, namespace).map(|one| &**one);
+        slices.filter(move |slice| slice.labels.get(SERVICE_NAME).is_some_and(|name| name == service))
     }
 }

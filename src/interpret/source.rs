@@ -54,8 +54,7 @@ pub fn data(world: &World, namespace: &NamespaceScope, sources: &[ObjectName]) -
             extend(&mut found, [unknown("what it was made from lies too far back")]);
             break;
         }
-        let scope =
-            if target == namespace.name { Some(namespace) } else { world.namespaces.get(target).map(|one| &**one) };
+        let scope = if target == namespace.name { Some(namespace) } else { world.namespace(target) };
         let Some(scope) = scope else {
             extend(&mut found, [unknown("nobody knows whose data it holds")]);
             continue;

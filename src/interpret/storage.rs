@@ -112,7 +112,7 @@ fn held(world: &World, volume: &Volume) -> Vec<Arc<Data>> {
     static NO_LABELS: Labels = Labels::new();
     let mut data = own(&volume.metadata);
     if let Some(wanted) = &volume.spec.claim_ref
-        && let Some(namespace) = world.namespaces.get(&wanted.namespace)
+        && let Some(namespace) = world.namespace(&wanted.namespace)
     {
         let claim = namespace.claims.get(&wanted.name);
         let (labels, sources) = claim.map_or((&NO_LABELS, &[][..]), |claim| (&claim.labels, &claim.sources));
@@ -123,7 +123,7 @@ fn held(world: &World, volume: &Volume) -> Vec<Arc<Data>> {
 
 fn of_class(world: &World, class: &StorageClass) -> Said {
     let data = own(&class.metadata);
-    let (read, field) = claim::read_class(class, &world.gazetteer, &world.nodes);
+    let (read, field) = claim::read_class(class, world.gazetteer(), world.nodes());
     let flexibility = if read.with_pod {
         Flexibility::Choice { with_pod: true, alternatives: Vec::new() }
     } else {
@@ -133,7 +133,7 @@ fn of_class(world: &World, class: &StorageClass) -> Said {
 }
 
 fn of_attributes(world: &World, class: &VolumeAttributesClass) -> Said {
-    let statement = claim::attributes(class, &world.gazetteer);
+    let statement = claim::attributes(class, world.gazetteer());
     said(own(&class.metadata), |data| {
         let claim::Statement { field, places, hint: _ } = statement?;
         Some(Placement { act: Act::Store, field, data, places, flexibility: Flexibility::Fixed })
@@ -142,7 +142,7 @@ fn of_attributes(world: &World, class: &VolumeAttributesClass) -> Said {
 
 fn of_volume(world: &World, volume: &Volume) -> Said {
     said(held(world, volume), |data| {
-        let claim::Statement { field, places, hint: _ } = claim::read_volume(volume, &world.gazetteer, &world.nodes);
+        let claim::Statement { field, places, hint: _ } = claim::read_volume(volume, world.gazetteer(), world.nodes());
         Some(Placement { act: Act::Store, field, data, places, flexibility: Flexibility::Fixed })
     })
 }

@@ -16,7 +16,8 @@ use crate::engine::policy::Policies;
 use super::basis::Basis;
 use super::claim::ClassPlaces;
 use super::objects::PodSpec;
-use super::resource::{self, Interpreters, Resources};
+use super::reads::{Read, Reads};
+use super::resource::{self, Interpreters, Resource, Resources};
 use super::scope::{Labels, NamespaceScope};
 
 /// A pod that exists, as far as it says whose data it holds: what is judged when somebody reaches into it, or binds it.
@@ -42,12 +43,26 @@ pub struct World {
     pub policies: Arc<Policies>,
     /// What law and rules were read from.
     pub basis: Arc<Basis>,
+    /// What teaches resource types.
+    pub interpreters: Arc<Interpreters>,
+    /// Pods that may hold data: those of namespaces that hold any, and those that carry an origin label.
+    pub pods: Arc<BTreeMap<String, Arc<HeldPods>>>,
+    /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
+    pub valid_until: Option<Timestamp>,
+    surroundings: Surroundings,
+    reads: Reads,
+}
+
+/// What objects are judged by beside law and rules. A judgement looks at it through the [`World`], which can say what it has
+/// looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
     /// What names mean.
     pub gazetteer: Arc<Gazetteer>,
     /// The nodes.
     pub nodes: Arc<NodeMap>,
     /// Storage classes by name.
-    pub classes: Arc<Vec<ClassPlaces>>,
+    pub classes: Arc<BTreeMap<String, ClassPlaces>>,
     /// Name of the class that claims get which name none.
     pub default_class: Option<String>,
     /// What volume attributes classes say about places, by name; none: nothing.
@@ -56,19 +71,118 @@ pub struct World {
     pub volumes: Arc<BTreeMap<String, Places>>,
     /// Names of volumes that no claim holds.
     pub free_volumes: Arc<BTreeSet<String>>,
-    /// What teaches resource types.
-    pub interpreters: Arc<Interpreters>,
-    /// Objects of those types.
+    /// Objects of interpreted types.
     pub resources: Arc<Resources>,
     /// Namespaces by name.
     pub namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
-    /// Pods that may hold data: those of namespaces that hold any, and those that carry an origin label.
-    pub pods: Arc<BTreeMap<String, Arc<HeldPods>>>,
-    /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
-    pub valid_until: Option<Timestamp>,
 }
 
 impl World {
+    /// All of it, for whoever does not judge.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// The same, to change it.
+    pub fn surroundings_mut(&mut self) -> &mut Surroundings {
+        &mut self.surroundings
+    }
+
+    /// The same world, noting what is read.
+    #[must_use]
+    pub fn noting(&self) -> Self {
+        Self { reads: Reads::begin(), ..self.clone() }
+    }
+
+    /// What was read since.
+    pub fn take_reads(&self) -> BTreeSet<Read> {
+        self.reads.take()
+    }
+
+    /// What names mean.
+    pub fn gazetteer(&self) -> &Gazetteer {
+        self.reads.note(|| Read::Names);
+        &self.surroundings.gazetteer
+    }
+
+    /// What labels of nodes mean.
+    pub fn nodes(&self) -> &NodeMap {
+        self.reads.note(|| Read::Nodes);
+        &self.surroundings.nodes
+    }
+
+    /// Where the node of this name is.
+    pub fn node(&self, name: &str) -> Places {
+        self.reads.note(|| Read::Node(name.to_owned()));
+        self.surroundings.nodes.node(name)
+    }
+
+    /// Where the volume of this name lies, if it is known.
+    pub fn volume(&self, name: &str) -> Option<&Places> {
+        self.reads.note(|| Read::Volume(name.to_owned()));
+        self.surroundings.volumes.get(name)
+    }
+
+    /// What the volume attributes class of this name says about places, if it is known.
+    pub fn attributes(&self, name: &str) -> Option<&Option<Places>> {
+        self.reads.note(|| Read::Attributes(name.to_owned()));
+        self.surroundings.attributes.get(name)
+    }
+
+    /// Every storage class.
+    pub fn classes(&self) -> impl Iterator<Item = &ClassPlaces> {
+        self.reads.note(|| Read::Classes);
+        self.surroundings.classes.values()
+    }
+
+    /// The namespace of this name.
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceScope> {
+        self.reads.note(|| Read::Namespace(name.to_owned()));
+        self.surroundings.namespaces.get(name).map(|scope| &**scope)
+    }
+
+    /// Every namespace.
+    pub fn namespaces(&self) -> impl Iterator<Item = &NamespaceScope> {
+        self.reads.note(|| Read::Namespaces);
+        self.surroundings.namespaces.values().map(|scope| &**scope)
+    }
+
+    /// The object of an interpreted type of exactly this name.
+    pub fn resource(&self, key: &resource::Key) -> Option<&Resource> {
+        self.reads.note(|| Read::Object(key.clone()));
+        self.surroundings.resources.get(key)
+    }
+
+    /// The same, also if it turns out to be cluster-scoped.
+    pub fn find_resource(&self, key: &resource::Key) -> Option<&Resource> {
+        let anywhere = || resource::Key { namespace: String::new(), ..key.clone() };
+        self.resource(key).or_else(|| self.resource(&anywhere()))
+    }
+
+    /// Objects of a kind that are meant in a namespace by those that name none.
+    pub fn default_resources<'a>(
+        &'a self,
+        group: &'a str,
+        kind: &'a str,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = &'a Resource> {
+        self.reads.note(|| Read::Kind(group.to_owned(), kind.to_owned()));
+        self.surroundings.resources.defaults(group, kind, namespace)
+    }
+
+    /// Objects that stand for clusters.
+    pub fn clusters(&self) -> impl Iterator<Item = &Resource> {
+        self.reads.note(|| Read::Clusters);
+        self.surroundings.resources.clusters()
+    }
+
+    /// Slices of a service.
+    pub fn slices<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Resource> {
+        let (group, kind) = resource::SLICE;
+        self.reads.note(|| Read::Near(group.to_owned(), kind.to_owned(), namespace.to_owned()));
+        self.surroundings.resources.slices(namespace, service)
+    }
+
     /// The pod of this name, where it may hold data.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&HeldPod> {
         self.pods.get(namespace)?.get(name).map(|pod| &**pod)
@@ -77,14 +191,14 @@ impl World {
     /// The data of the store of this name, with every inherited origin.
     pub fn store(&self, namespace: &str, name: &str) -> Option<&Data> {
         let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
-        let scope = self.namespaces.get(namespace)?;
+        let scope = self.namespace(namespace)?;
         scope.stores.iter().map(|store| &*store.data).find(|data| is(&data.via))
     }
 
     /// The store of this name before the law.
     pub fn store_matter(&self, namespace: &str, name: &str) -> Option<&Matter> {
         let is = |via: &Source| matches!(via, Source::Store(_, store) if store == name);
-        let scope = self.namespaces.get(namespace)?;
+        let scope = self.namespace(namespace)?;
         scope.stores.iter().find(|store| is(&store.data.via))?.matter.as_deref()
     }
 
@@ -102,16 +216,21 @@ impl World {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        Some(resource::data(self, self.resources.find(&key)?))
+        Some(resource::data(self, self.find_resource(&key)?))
     }
 
     /// The storage class of this name.
     pub fn class(&self, name: &str) -> Option<&ClassPlaces> {
-        self.classes.iter().find(|class| class.name == name)
+        self.reads.note(|| Read::Class(name.to_owned()));
+        self.surroundings.classes.get(name)
     }
 
     /// The class that a claim asks for: the default class where it names none.
     pub fn wanted_class(&self, name: Option<&str>) -> Option<&ClassPlaces> {
-        self.class(name.or(self.default_class.as_deref())?)
+        let default = || {
+            self.reads.note(|| Read::DefaultClass);
+            self.surroundings.default_class.as_deref()
+        };
+        self.class(name.or_else(default)?)
     }
 }

@@ -301,7 +301,7 @@ fn knows(shared: &Shared, scope: Scope, namespace: &str) -> bool {
         return true;
     }
     let world = shared.world();
-    match (world.namespaces.get(namespace), scope) {
+    match (world.namespace(namespace), scope) {
         (Some(known), Scope::Labelled) => known.label.is_some(),
         (known, _) => known.is_some(),
     }

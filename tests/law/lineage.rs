@@ -322,7 +322,7 @@ fn seen(index: &mut Index, now: Timestamp) -> String {
     let observed = index.observe(now);
     let statuses: Vec<_> = observed.stores.iter().map(|store| &store.status).collect();
     let flows: Vec<_> = observed.flows.iter().map(|flow| &flow.status).collect();
-    format!("{:#?}\n{:?}\n{statuses:#?}\n{flows:#?}", world.namespaces, world.valid_until)
+    format!("{:#?}\n{:?}\n{statuses:#?}\n{flows:#?}", world.surroundings().namespaces, world.valid_until)
 }
 
 fn fresh<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> Index {

@@ -15,6 +15,7 @@ mod network;
 mod overlay;
 mod past;
 mod properties;
+mod references;
 mod surface;
 
 use std::collections::BTreeSet;

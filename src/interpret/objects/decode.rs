@@ -147,16 +147,15 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
 pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let mut all: Vec<String> = list(deserializer)?;
     // A host may stand anywhere in a command, and has a dot.
-    let told = |word: &str| TELLING.iter().any(|part| contains_ignoring_case(word, part));
     let region = |word: &String| word.split(|one: char| one.is_whitespace() || "=,;".contains(one)).any(is_like_region);
-    if !all.iter().any(|word| word.contains('.') || told(word) || region(word) || may_tell("", word)) {
+    if !all.iter().any(|word| word.contains('.') || names_what_tells(word) || region(word) || may_tell("", word)) {
         all.clear();
     }
     Ok(all)
 }
 
 /// Parts of names of variables that say where something is.
-pub const TELLING: [&str; 17] = [
+pub const TELLING: [&str; 22] = [
     "REGION",
     "ENDPOINT",
     "URL",
@@ -173,7 +172,12 @@ pub const TELLING: [&str; 17] = [
     "BOOTSTRAP",
     "MODEL",
     "LOCATION",
+    "ZONE",
+    "DATACENTER",
     "REPO",
+    "ACCOUNT",
+    "PROJECT",
+    "UPSTREAM",
 ];
 /// Endings of names of variables that are secrets themselves.
 pub const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", "APIKEY"];
@@ -204,9 +208,38 @@ pub fn may_tell(name: &str, value: &str) -> bool {
     if labels.clone().count() > 2 && labels.filter(|label| is_host(label)).count() > 1 && !value.starts_with('/') {
         return true;
     }
-    let told = |text: &str| TELLING.iter().any(|part| contains_ignoring_case(text, part));
     // Options and settings name what they set.
-    told(name) || (value.contains(['=', '\n', ' ', ':']) && told(value))
+    names_what_tells(name) || (value.contains(['=', '\n', ' ', ':']) && names_what_tells(value))
+}
+
+/// Whether a variable was kept for nothing but that its value has the form of a region.
+pub fn is_only_like_region(name: &str, value: &str) -> bool {
+    is_like_region(value) && !names_what_tells(name) && !names_what_tells(value)
+}
+
+/// Whether a text holds one of [`TELLING`], in whatever case. Asked of every variable of every pod: most letters begin none,
+/// and most pairs of letters are not the first two of any.
+fn names_what_tells(text: &str) -> bool {
+    const LETTER: u8 = 31;
+    const SECONDS: [u32; LETTER as usize + 1] = {
+        let mut seconds = [0; LETTER as usize + 1];
+        let mut at = 0;
+        while at < TELLING.len() {
+            let part = TELLING[at].as_bytes();
+            seconds[(part[0] & LETTER) as usize] |= 1 << (part[1] & LETTER);
+            at += 1;
+        }
+        seconds
+    };
+    let bytes = text.as_bytes();
+    let begins = |at: usize, part: &str| {
+        bytes.get(at..at + part.len()).is_some_and(|held| held.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    let mut pairs = bytes.windows(2).enumerate();
+    pairs.any(|(at, pair)| {
+        SECONDS[usize::from(pair[0] & LETTER)] >> (pair[1] & LETTER) & 1 == 1
+            && TELLING.iter().any(|part| begins(at, part))
+    })
 }
 
 /// Whether a word has the form that most providers give the names of their regions and zones: `xx-west-1`, `xxxx-west3-b`.
@@ -241,10 +274,6 @@ pub fn is_host_with_port(word: &str) -> bool {
     let Some((host, port)) = word.split_once(':').filter(|_| word.len() <= LONGEST) else { return false };
     let Some((_, last)) = host.rsplit_once('.') else { return false };
     port.parse::<u16>().is_ok() && host::name(host).is_some() && host::is_domain(&last.to_ascii_lowercase())
-}
-
-fn contains_ignoring_case(text: &str, part: &str) -> bool {
-    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// A map that may be absent or null, which is the same.

@@ -116,12 +116,18 @@ impl PodSpec {
         containers.chain(volumes)
     }
 
-    /// What its containers are told of where to send data: the field, the name of a variable, the text.
-    pub fn told<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (String, &'a str, Cow<'a, str>)> {
+    /// What its containers are told of where to send data: the field, the name of a variable, the text. Without variables
+    /// that are `idle`, of which there may be hundreds.
+    pub fn told<'a>(
+        &'a self,
+        path: &'a str,
+        idle: impl Fn(&str, &str) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = (String, &'a str, Cow<'a, str>)> {
         let containers = self.named_containers().flat_map(move |(list, at, container)| {
             let env = container.env.iter().filter_map(move |env| {
-                let field = || format!("{path}.{list}[{at}].env[{}]", env.name);
-                Some((field(), env.name.as_str(), Cow::Borrowed(env.value.as_deref()?)))
+                let value = env.value.as_deref().filter(|value| !idle(&env.name, value))?;
+                let field = format!("{path}.{list}[{at}].env[{}]", env.name);
+                Some((field, env.name.as_str(), Cow::Borrowed(value)))
             });
             let words = [("command", &container.command), ("args", &container.args)].into_iter();
             let words = words

@@ -77,7 +77,7 @@ pub fn facts(world: &World, resource: &Resource, created: bool) -> Facts {
         return Facts::default();
     }
     let settled = Resolver::new(world).resource(resource);
-    let namespace = world.namespaces.get(&resource.key.namespace).map(|scope| &**scope);
+    let namespace = world.namespace(&resource.key.namespace);
     let Key { group, kind, namespace: space, name } = &resource.key;
     let subject = subject::named(world, space, group, kind, name);
     let mut facts = Facts { placements: Vec::with_capacity(settled.len()), subject, ..Facts::default() };
@@ -150,7 +150,7 @@ fn declared<'a>(
 }
 
 fn regions(world: &World, provider: &str) -> Vec<Alternative> {
-    let all = world.gazetteer.regions_of(provider);
+    let all = world.gazetteer().regions_of(provider);
     all.map(|(id, places)| Alternative { name: id.to_owned(), places: places.clone(), with_pod: false }).collect()
 }
 
@@ -172,7 +172,7 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
     if let Some(own) = scope::own(&resource.labels) {
         add(&own);
     }
-    let here = world.namespaces.get(namespace);
+    let here = world.namespace(namespace);
     if let Some(scope) = here {
         scope.label.iter().for_each(&mut add);
         let listed = |store: &&scope::StoreScope| {
@@ -190,8 +190,8 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
         match concern {
             Concern::Namespaces { like, but } => {
                 let meant = |known: &str| is_meant(like, known) && !but.iter().any(|left| is_meant(left, known));
-                let named = world.namespaces.iter().filter(|(known, _)| meant(known));
-                named.flat_map(|(_, scope)| whole(scope)).for_each(|one| add(&one));
+                let named = world.namespaces().filter(|scope| meant(&scope.name));
+                named.flat_map(whole).for_each(|one| add(&one));
             }
             Concern::Claim(name) => {
                 let Some(scope) = here else { continue };
@@ -210,7 +210,7 @@ fn gather(world: &World, resource: &Resource, depth: usize, into: &mut Vec<Arc<D
     for concern in &resource.data {
         if let Concern::Resource(key) = concern
             && depth < FARTHEST
-            && let Some(found) = world.resources.find(key)
+            && let Some(found) = world.find_resource(key)
         {
             gather(world, found, depth + 1, into);
         }

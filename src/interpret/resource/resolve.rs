@@ -153,7 +153,7 @@ impl<'a> Resolver<'a> {
     pub fn words_of_config(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Word> {
         let key =
             Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
-        let said = self.world.resources.get(&key).into_iter().flat_map(|found| &found.destinations);
+        let said = self.world.resource(&key).into_iter().flat_map(|found| &found.destinations);
         said.flat_map(|one| &one.said).flat_map(|said| &said.words)
     }
 
@@ -161,7 +161,7 @@ impl<'a> Resolver<'a> {
     fn is_told<'w>(&self, provider: Option<&str>, words: impl IntoIterator<Item = &'w Word>, namespace: &str) -> bool {
         /// Parts of names of settings that say whose bucket it is.
         const STORES: [&str; 8] = ["s3", "storage", "minio", "bucket", "endpoint", "object", "restic", "blob"];
-        let gazetteer = &self.world.gazetteer;
+        let gazetteer = self.world.gazetteer();
         words.into_iter().any(|word| {
             let mut parts = word.text.split(|one: char| one.is_whitespace() || "=,;\"'".contains(one));
             let region = parts.any(|part| {
@@ -181,7 +181,7 @@ impl<'a> Resolver<'a> {
     pub fn config(&self, namespace: &str, name: &str, field: &str, act: Act, into: &mut Vec<Settled>) {
         let key =
             Key { group: String::new(), kind: "ConfigMap".into(), namespace: namespace.into(), name: name.into() };
-        let Some(found) = self.world.resources.get(&key) else { return };
+        let Some(found) = self.world.resource(&key) else { return };
         for meaning in self.follow(found) {
             let Some(places) = meaning.places() else { continue };
             into.push(Settled { act, field: field.to_owned(), places, region_of: None, rewrite: false, along: None });
@@ -190,7 +190,7 @@ impl<'a> Resolver<'a> {
 
     fn word(&self, word: &Word, namespace: &str) -> Vec<Meaning> {
         let Word { key, text, .. } = word;
-        let gazetteer = &self.world.gazetteer;
+        let gazetteer = self.world.gazetteer();
         // Settings in one variable are as many words as they hold; what stands for a key is found in the text.
         let mut inside = Vec::new();
         if text.starts_with(['{', '['])
@@ -302,7 +302,7 @@ impl<'a> Resolver<'a> {
                 let Key { group, kind, namespace, .. } = quiet.to.clone().unwrap_or_default();
                 let namespace = if namespace.is_empty() { resource.key.namespace.clone() } else { namespace };
                 let mut found = false;
-                for default in self.world.resources.defaults(&group, &kind, &namespace) {
+                for default in self.world.default_resources(&group, &kind, &namespace) {
                     found = true;
                     into.extend(self.follow(default).into_iter().filter_map(Meaning::places).map(settled));
                 }
@@ -316,7 +316,7 @@ impl<'a> Resolver<'a> {
 
     /// Whether a text leads to a place that its owner declares, or into this cluster.
     fn is_own(&self, text: &str, namespace: &str) -> bool {
-        self.world.gazetteer.endpoints(text).into_iter().any(|endpoint| match endpoint {
+        self.world.gazetteer().endpoints(text).into_iter().any(|endpoint| match endpoint {
             Endpoint::Place { own, .. } => own,
             service @ Endpoint::Service { .. } => self.endpoint(service, namespace) == [Meaning::Fine],
             Endpoint::Local => true,
@@ -326,7 +326,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn said(&self, resource: &Resource, said: &Said) -> Vec<Meaning> {
-        let gazetteer = &self.world.gazetteer;
+        let gazetteer = self.world.gazetteer();
         let namespace = &resource.key.namespace;
         let provider = said.provider.as_deref();
         let text = said.text.trim();
@@ -365,7 +365,7 @@ impl<'a> Resolver<'a> {
             }
             FieldMeaning::NodeLabels => {
                 let places = said.labels.iter().filter_map(|(key, value)| {
-                    self.world.nodes.labelled(key, value, gazetteer).filter(|places| places.unproven.is_none())
+                    self.world.nodes().labelled(key, value, gazetteer).filter(|places| places.unproven.is_none())
                 });
                 match places.reduce(Places::and) {
                     Some(places) if !places.countries.is_empty() => vec![Meaning::There(places)],
@@ -391,10 +391,10 @@ impl<'a> Resolver<'a> {
     /// What addresses mean that flows of the namespace declare for their recipients, where no `Location` has them.
     fn of_recipients(&self, text: &str, namespace: &str) -> Vec<Meaning> {
         let Ok(range) = text.parse::<IpNet>() else { return Vec::new() };
-        let Some(scope) = self.world.namespaces.get(namespace) else { return Vec::new() };
+        let Some(scope) = self.world.namespace(namespace) else { return Vec::new() };
         let declares = |flow: &FlowScope| flow.addresses.iter().any(|declared| declared.contains(&range));
         let flows: Vec<&FlowScope> = scope.flows.iter().map(|flow| &**flow).filter(|flow| declares(flow)).collect();
-        if flows.is_empty() || self.world.gazetteer.range(range).unproven.is_none() {
+        if flows.is_empty() || self.world.gazetteer().range(range).unproven.is_none() {
             return Vec::new();
         }
         // What goes to the recipient of a flow that makes data anonymous is none any more.
@@ -406,7 +406,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn zone(&self, provider: Option<&str>, id: &str) -> Meaning {
-        let gazetteer = &self.world.gazetteer;
+        let gazetteer = self.world.gazetteer();
         let Some(provider) = provider else { return Meaning::from(gazetteer.zone(id, &[])) };
         match gazetteer.zone_of(provider, id) {
             Zone::Place(places) => Meaning::from(places),
@@ -485,10 +485,10 @@ impl<'a> Resolver<'a> {
             Endpoint::Stranger { host, service } => match service {
                 // What is no domain of the public name system is one of this cluster.
                 Some((name, namespace))
-                    if self.world.namespaces.contains_key(&namespace)
+                    if self.world.namespace(&namespace).is_some()
                         || (!host::is_domain(&namespace)
                             && !matches!(
-                                self.world.gazetteer.region_named(None, &namespace),
+                                self.world.gazetteer().region_named(None, &namespace),
                                 Endpoint::Place { .. }
                             )) =>
                 {
@@ -512,13 +512,13 @@ impl<'a> Resolver<'a> {
             name: name.to_owned(),
         };
         let mut all = Vec::new();
-        if let Some(service) = self.world.resources.get(&key("", "Service")) {
+        if let Some(service) = self.world.resource(&key("", "Service")) {
             all.extend(self.follow(service));
         }
-        if let Some(endpoints) = self.world.resources.get(&key("", "Endpoints")) {
+        if let Some(endpoints) = self.world.resource(&key("", "Endpoints")) {
             all.extend(self.follow(endpoints));
         }
-        for slice in self.world.resources.slices(namespace, name) {
+        for slice in self.world.slices(namespace, name) {
             all.extend(self.follow(slice));
         }
         if all.is_empty() { vec![Meaning::Fine] } else { all }
@@ -532,7 +532,7 @@ impl<'a> Resolver<'a> {
         if key.group.is_empty() && key.kind == "Service" {
             return self.service(&key.namespace, &key.name);
         }
-        if let Some(found) = self.world.resources.find(key) {
+        if let Some(found) = self.world.find_resource(key) {
             return self.follow(found);
         }
         // Classes are indexed by themselves.
@@ -551,7 +551,7 @@ impl<'a> Resolver<'a> {
     /// What the owner declares of an object whose content nobody here can read.
     fn declared(&self, key: &Key) -> Option<Places> {
         let namespace = Some(key.namespace.as_str()).filter(|name| !name.is_empty());
-        let gazetteer = &self.world.gazetteer;
+        let gazetteer = self.world.gazetteer();
         let exactly = gazetteer.object(&key.group, &key.kind, namespace, &key.name);
         // Whoever refers to a cluster-scoped object need not know that it is one.
         let anywhere = || gazetteer.object(&key.group, &key.kind, None, &key.name).filter(|_| !key.group.is_empty());
@@ -593,7 +593,7 @@ impl<'a> Resolver<'a> {
             return vec![Meaning::There(places)];
         }
         let unknown = |why: &str| vec![Meaning::Unknown(format!("{kind} {namespace}/{name} {why}"))];
-        let Some(found) = self.world.resources.get(key) else {
+        let Some(found) = self.world.resource(key) else {
             return unknown("is not read; a Location may name it under objects");
         };
         let words = found.destinations.iter().flat_map(|one| &one.said).flat_map(|said| &said.words);
@@ -608,7 +608,7 @@ impl<'a> Resolver<'a> {
 
     fn cluster(&self, text: &str, namespace: &str) -> Meaning {
         const THIS: [&str; 2] = ["in-cluster", "kubernetes.default"];
-        if let Some(places) = self.world.gazetteer.cluster(text) {
+        if let Some(places) = self.world.gazetteer().cluster(text) {
             return Meaning::There(places.clone());
         }
         if THIS.contains(&text) {
@@ -617,12 +617,12 @@ impl<'a> Resolver<'a> {
         if text == "*" {
             return Meaning::There(Places::anywhere());
         }
-        let named: Vec<&Resource> = self.world.resources.clusters().filter(|one| one.key.name == text).collect();
+        let named: Vec<&Resource> = self.world.clusters().filter(|one| one.key.name == text).collect();
         if !named.is_empty() {
             return self.all_of(&named);
         }
         if text.contains("://") {
-            let server = self.world.gazetteer.endpoints(text).into_iter().next();
+            let server = self.world.gazetteer().endpoints(text).into_iter().next();
             return match server {
                 Some(Endpoint::Service { name, namespace: Some(space) })
                     if name == "kubernetes" && space == "default" =>
@@ -643,7 +643,6 @@ impl<'a> Resolver<'a> {
         }
         let selected: Vec<&Resource> = self
             .world
-            .resources
             .clusters()
             .filter(|cluster| labels.iter().all(|(key, value)| cluster.labels.get(key) == Some(value)))
             .collect();
@@ -660,7 +659,7 @@ impl<'a> Resolver<'a> {
         let mut places: Option<Places> = None;
         for cluster in clusters {
             // What its owner says of it by its name, or else what the object says.
-            let named = self.world.gazetteer.cluster(&cluster.key.name).cloned();
+            let named = self.world.gazetteer().cluster(&cluster.key.name).cloned();
             for meaning in named.map_or_else(|| self.follow(cluster), |places| vec![Meaning::There(places)]) {
                 match meaning {
                     Meaning::There(there) | Meaning::Along(_, there) => {
