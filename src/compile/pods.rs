@@ -202,11 +202,16 @@ pub fn silent(keys: &BTreeSet<String>, known: &Known) -> Vec<(&'static str, Stri
 fn silent_about_other_places(keys: &BTreeSet<String>, known: &Known) -> String {
     let keys = cel::set(keys);
     let sets = cel::sets(known);
+    // Most negations lead everywhere but to one place, which says nothing; of our own label they do say something.
+    let says_nothing = format!(
+        "(one.operator in ['Exists', 'Gt', 'Lt'] || (one.operator in ['NotIn', 'DoesNotExist'] && one.key != {}))",
+        cel::text(COUNTRY_LABEL)
+    );
     format!(
         "!{BOUND} && (!has(object.spec.nodeSelector) || object.spec.nodeSelector.all(key, !(key in {keys}) || \
          (key in {sets} && object.spec.nodeSelector[key] in {sets}[key]))) && \
          size({TERMS}) <= {MOST_TERMS} && {TERMS}.all(term, (!has(term.matchFields) || size(term.matchFields) == 0) && \
-         (!has(term.matchExpressions) || term.matchExpressions.all(one, !(one.key in {keys}) || {})))",
+         (!has(term.matchExpressions) || term.matchExpressions.all(one, !(one.key in {keys}) || {says_nothing} || {})))",
         leads(known)
     )
 }

@@ -100,6 +100,7 @@ impl Index {
         let mut gathered = self.gather(&world, now, each);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
+        let until = sooner(until, gathered.until);
         let mut observed = Observed { until, ..Observed::default() };
         let api_version = format!("{GROUP}/{VERSION}");
         let own = |kind, name, uid| called(&api_version, kind, name, uid);

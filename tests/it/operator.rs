@@ -29,7 +29,7 @@ exit $status
 "#;
 
 /// What it takes to start it: the same at every start, as behind a service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub kubeconfig: PathBuf,
     pub folder: PathBuf,

@@ -1,6 +1,8 @@
-//! Random changes while the operator is killed and the API server goes away: afterwards it says what a fresh one says.
+//! Random changes while the operator is killed and the API server goes away: afterwards it says what a fresh one says, in
+//! statuses, reports and figures, and its decision log is whole.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,6 +10,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
+use super::reports::{OPENREPORTS, serve};
 use crate::client::{Client, path_of, reference};
 use crate::operator::Operator;
 use crate::plane::{OURS, REGION, machine, pod, restarted};
@@ -119,7 +122,19 @@ fn said(admin: &Client) -> BTreeMap<String, Value> {
             all.insert(format!("{kind}/{}", object["metadata"]["name"]), timeless(object["status"].clone()));
         }
     }
+    // What was refused is reported without a scope: nobody knows of it any more who has not seen it.
+    for mut report in reports(admin) {
+        for result in report["results"].as_array_mut().into_iter().flatten() {
+            result.as_object_mut().unwrap().remove("timestamp");
+        }
+        let of = format!("Report on {} {}", report["scope"]["kind"], report["scope"]["name"]);
+        all.insert(of, json!([report["summary"], report["results"]]));
+    }
     all
+}
+
+fn reports(admin: &Client) -> impl Iterator<Item = Value> {
+    admin.list(OPENREPORTS, "Report", NAMESPACE, "").into_iter().filter(|report| report["scope"].is_object())
 }
 
 /// The figures that the audit has told.
@@ -156,7 +171,12 @@ fn whatever_happens_to_it_in_the_end_it_says_what_a_fresh_one_says() {
     ];
     plane.control.add_nodes(&nodes).unwrap();
     let admin = plane.admin.clone();
-    let mut operator = Operator::started(&plane.operator);
+    serve(&plane, OPENREPORTS, true);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("decisions.jsonl").to_str().unwrap().to_owned();
+    let mut setup = plane.operator.clone();
+    setup.arguments.extend(["--decision-log".to_owned(), log.clone()]);
+    let mut operator = Operator::started(&setup);
     plane.namespace(NAMESPACE, &json!({}));
     for object in [store("one", "DE"), store("two", "FR"), policy("EEA")] {
         admin.create(&object).ok();
@@ -169,7 +189,7 @@ fn whatever_happens_to_it_in_the_end_it_says_what_a_fresh_one_says() {
         done += usize::from(step.run(&admin));
         if number % 40 == 25 {
             operator.kill();
-            operator = Operator::start(&plane.operator);
+            operator = Operator::start(&setup);
         }
         if number == count() / 2 {
             plane.control.stop_apiserver();
@@ -189,7 +209,16 @@ fn whatever_happens_to_it_in_the_end_it_says_what_a_fresh_one_says() {
             admin.send_all("PATCH", &path, "application/json-patch+json", &forget, None).ok();
         }
     }
-    let fresh = Operator::started(&plane.operator);
+    for report in reports(&admin) {
+        admin.delete(&reference(OPENREPORTS, "Report", NAMESPACE, report["metadata"]["name"].as_str().unwrap()));
+    }
+    let fresh = Operator::started(&setup);
     assert_eq!(settled(&admin, &fresh), lasting);
     assert!(lasting.1.iter().any(|line| line.starts_with("domicile_violations")), "nothing was wrong: {:?}", lasting.1);
+    assert!(lasting.0.keys().any(|of| of.starts_with("Report on")), "nothing was reported: {:?}", lasting.0);
+    fresh.kill();
+    let verified = Command::new(env!("CARGO_BIN_EXE_domicile")).args(["evidence", "verify", &log]).output().unwrap();
+    let told = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
+    assert!(verified.status.success(), "{told}");
+    serve(&plane, OPENREPORTS, false);
 }
