@@ -1,8 +1,7 @@
 //! The cluster of one run: a control plane with room for many pods, our kinds, and whatever stands in it (client).
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
 };
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -68,8 +68,8 @@ impl Cluster {
             plane.add_nodes(&machines.collect::<Vec<_>>())?;
             plane.kubeconfig_for_service_account("domicile-system", "domicile")
         })?;
-        let kubeconfig = kube::config::Kubeconfig::read_from(plane.kubeconfig())?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
+        let kubeconfig = Kubeconfig::read_from(plane.kubeconfig())?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
         let cluster = Self { plane, client, account, stock, record: Mutex::new(Record::new(log)), _folder: folder };
         cluster.fill().await?;
@@ -86,7 +86,7 @@ impl Cluster {
             ensure!(started.elapsed() < PATIENCE, "not every namespace has its service account");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        self.create_all("classes and policies", 6, stock.cluster()).await?;
+        self.create_all("classes and policies", 6, Stock::cluster()).await?;
         let declared = stock.stores() + stock.flows() + stock.claims();
         self.create_all("stores, flows and claims", declared, stock.declared()).await?;
         self.create_all("pods", stock.pods, (0..stock.pods).map(|number| stock.pod(number))).await?;
@@ -97,16 +97,15 @@ impl Cluster {
     async fn create_all(&self, what: &str, total: usize, objects: impl Iterator<Item = Value>) -> Result<()> {
         let started = Instant::now();
         let mut made = futures::stream::iter(objects).map(|object| self.create(object)).buffer_unordered(AT_ONCE);
-        let mut done = 0;
+        let mut done = 0_u32;
         while made.try_next().await?.is_some() {
             done += 1;
-            if done % 10_000 == 0 {
+            if done.is_multiple_of(10_000) {
                 eprintln!("    {done} of {total} {what}, {:.0} s", started.elapsed().as_secs_f64());
             }
         }
         let seconds = started.elapsed().as_secs_f64();
-        #[allow(clippy::cast_precision_loss, reason = "for people")]
-        let rate = done as f64 / seconds.max(0.001);
+        let rate = f64::from(done) / seconds.max(0.001);
         eprintln!("  {done} {what} in {seconds:.1} s, {rate:.0} a second");
         Ok(())
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 
 use crate::cluster::{Cluster, PATIENCE};
 use crate::load::{Churn, Latency, RATE, churn, while_creating};
 use crate::operator::{Operator, Setup};
-use crate::record::{Record, by_resource, most_writes};
+use crate::record::{Record, Request, by_resource, most_writes};
 use crate::stock::{Stock, changing_policy, unused_place};
 use crate::table::Figures;
 
@@ -55,7 +56,7 @@ async fn start(cluster: &Cluster, setup: &Setup, figures: &mut Figures) -> Resul
     figures.expect(mib(memory.now) < MEMORY_LIMIT_MIB, || format!("{:.0} MiB of memory", mib(memory.now)));
     cluster.quiet("first statuses, labels and Events").await?;
     let all = cluster.record(|record| Ok(record.requests()?.to_vec()))?;
-    let writes: Vec<_> = all.into_iter().filter(|request| request.is_write()).collect();
+    let writes: Vec<_> = all.into_iter().filter(Request::is_write).collect();
     let last = writes.last().map(|write| since_start(&operator, write.at)).unwrap_or_default();
     figures.add("start to last status and label", format!("{}, {} writes", secs(last), writes.len()), "");
     eprintln!("    {}", by_resource(&writes));
@@ -105,7 +106,7 @@ async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mu
     cluster.create(unused_place(0)).await?;
     cluster.quiet("a new place").await?;
     let asked = operator.total("domicile_admission_requests_total");
-    let ((), idle) = while_creating(cluster, async { Ok(tokio::time::sleep(lasts).await) }).await?;
+    let ((), idle) = while_creating(cluster, tokio::time::sleep(lasts).map(Ok)).await?;
     let asked = operator.total("domicile_admission_requests_total") - asked;
     figures.add("admission p50, p99 while idle", told(idle), "");
     #[allow(clippy::cast_precision_loss, reason = "some thousand")]
@@ -139,7 +140,7 @@ async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mu
 async fn steady(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Figures, seconds: u64) -> Result<()> {
     let (mark, cpu, started) = (cluster.record(Record::mark)?, operator.cpu()?, Instant::now());
     let rate = churn(cluster, Churn::Pods, Duration::from_secs(seconds)).await?;
-    let share = (operator.cpu()? - cpu).as_secs_f64() / started.elapsed().as_secs_f64();
+    let share = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / started.elapsed().as_secs_f64();
     let writes = cluster.record(|record| record.writes_since(mark))?;
     figures.add("cores at a steady rate of changes", format!("{share:.3} at {rate:.0} a second"), "0.1 at 100");
     figures.add("  writes meanwhile", format!("{}", writes.len()), "");
@@ -151,7 +152,7 @@ async fn steady(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut F
 async fn nothing(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Figures, seconds: u64) -> Result<()> {
     let (mark, cpu, started) = (cluster.record(Record::mark)?, operator.cpu()?, Instant::now());
     churn(cluster, Churn::Nothing, Duration::from_secs(seconds)).await?;
-    let share = (operator.cpu()? - cpu).as_secs_f64() / started.elapsed().as_secs_f64();
+    let share = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / started.elapsed().as_secs_f64();
     // What it would write later counts as well.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let writes = cluster.record(|record| record.writes_since(mark))?;

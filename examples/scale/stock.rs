@@ -122,7 +122,7 @@ impl Stock {
     }
 
     /// What belongs to the whole cluster.
-    pub fn cluster(self) -> impl Iterator<Item = Value> {
+    pub fn cluster() -> impl Iterator<Item = Value> {
         let classes = PLACES.iter().map(|(_, region)| {
             json!({
                 "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",

@@ -13,7 +13,7 @@ pub struct Figure {
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     pub pods: usize,
-    pub figures: Vec<Figure>,
+    pub measured: Vec<Figure>,
     /// What must not be, whatever machine this is.
     pub failures: Vec<String>,
 }
@@ -22,7 +22,7 @@ impl Figures {
     pub fn add(&mut self, name: &'static str, value: impl Into<String>, aim: &'static str) {
         let value = value.into();
         eprintln!("  {name}: {value}");
-        self.figures.push(Figure { name, value, aim });
+        self.measured.push(Figure { name, value, aim });
     }
 
     /// Notes a failure unless it holds.
@@ -38,10 +38,10 @@ impl Figures {
 /// Prints them: a figure a row, a run a column.
 pub fn print(runs: &[Figures]) {
     let Some(first) = runs.first() else { return };
-    let head = ["".to_owned()].into_iter().chain(runs.iter().map(|run| format!("{} pods", run.pods)));
+    let head = [String::new()].into_iter().chain(runs.iter().map(|run| format!("{} pods", run.pods)));
     let mut rows: Vec<Vec<String>> = vec![head.chain(["aim".to_owned()]).collect()];
-    for figure in &first.figures {
-        let of = |run: &Figures| run.figures.iter().find(|one| one.name == figure.name).map(|one| one.value.clone());
+    for figure in &first.measured {
+        let of = |run: &Figures| run.measured.iter().find(|one| one.name == figure.name).map(|one| one.value.clone());
         let values = runs.iter().map(|run| of(run).unwrap_or_else(|| "-".to_owned()));
         rows.push([figure.name.to_owned()].into_iter().chain(values).chain([figure.aim.to_owned()]).collect());
     }
