@@ -40,7 +40,7 @@ pub async fn while_creating<T>(cluster: &Arc<Cluster>, work: impl Future<Output 
             let mut times = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 let started = Instant::now();
-                cluster.create_dry(cluster.stock.probe()).await?;
+                cluster.create_dry(&cluster.stock.probe()).await?;
                 times.push(started.elapsed());
                 tokio::time::sleep(PAUSE).await;
             }
@@ -111,7 +111,7 @@ fn change(cluster: &Arc<Cluster>, sort: Churn, number: usize) -> BoxFuture<'_, R
             // One goes and comes again: two changes, so the next slot has nothing to do.
             (_, 0 | 2 | 4) => {
                 cluster.delete(&pod).await?;
-                cluster.create(pod).await.map(drop)
+                cluster.create(&pod).await
             }
             (_, 1 | 3 | 5) => Ok(()),
             (..) => cluster.patch(&pod, "", json!({"metadata": {"labels": {"round": format!("{number}")}}})).await,
@@ -122,7 +122,7 @@ fn change(cluster: &Arc<Cluster>, sort: Churn, number: usize) -> BoxFuture<'_, R
 /// Changes what everything is judged by, and in the end back again.
 async fn touch(cluster: &Cluster, stock: Stock, round: usize) -> Result<()> {
     match round % 4 {
-        0 => cluster.create(stock.passing_claim(round / 4)).await.map(drop),
+        0 => cluster.create(&stock.passing_claim(round / 4)).await,
         1 => cluster.respecify(&changing_policy(true)).await,
         2 => cluster.delete(&stock.passing_claim(round / 4)).await,
         _ => cluster.respecify(&changing_policy(false)).await,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::cluster::{Cluster, PATIENCE};
 use crate::load::{Churn, Latency, RATE, churn, while_creating};
-use crate::operator::{Operator, Setup};
+use crate::operator::{Memory, Operator, Setup};
 use crate::record::{Record, Request, by_resource, most_writes};
 use crate::stock::{Stock, changing_policy, unused_place};
 use crate::table::Figures;
@@ -33,7 +33,7 @@ pub async fn measure(cluster: &Arc<Cluster>, setup: &Setup, seconds: u64) -> Res
     };
     work.await.map_err(|error| error.context(operator.last_words()))?;
     let memory = operator.memory()?;
-    figures.add("resident memory at the end", format!("{:.0} MiB, peak {:.0}", mib(memory.now), mib(memory.peak)), "");
+    figures.add("resident memory at the end", occupied(memory), "");
     Ok(figures)
 }
 
@@ -52,7 +52,7 @@ async fn start(cluster: &Cluster, setup: &Setup, figures: &mut Figures) -> Resul
     figures.add("  of that the pass itself", format!("{took:.2} s"), "");
     figures.add("requests until then, by the API server", format!("{}, {writes} of them writes", requests.len()), "");
     eprintln!("    {}", by_resource(&requests));
-    figures.add("resident memory then", format!("{:.0} MiB, peak {:.0}", mib(memory.now), mib(memory.peak)), "300 MiB");
+    figures.add("resident memory then", occupied(memory), "300 MiB");
     figures.expect(mib(memory.now) < MEMORY_LIMIT_MIB, || format!("{:.0} MiB of memory", mib(memory.now)));
     cluster.quiet("first statuses, labels and Events").await?;
     let all = cluster.record(|record| Ok(record.requests()?.to_vec()))?;
@@ -103,7 +103,7 @@ async fn reports(cluster: &Cluster, operator: &mut Operator, figures: &mut Figur
 /// Creations while nothing else goes on, and while everything is judged again and again.
 async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Figures, seconds: u64) -> Result<()> {
     let lasts = Duration::from_secs(seconds);
-    cluster.create(unused_place(0)).await?;
+    cluster.create(&unused_place(0)).await?;
     cluster.quiet("a new place").await?;
     let asked = operator.total("domicile_admission_requests_total");
     let ((), idle) = while_creating(cluster, tokio::time::sleep(lasts).map(Ok)).await?;
@@ -205,6 +205,10 @@ async fn flip(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Fig
     let most = most_writes(&writes, |one| is_report(one) || is_status(one));
     figures.expect(most == 1, || format!("one object is written {most} times for one change"));
     Ok(())
+}
+
+fn occupied(Memory { now, file, peak }: Memory) -> String {
+    format!("{:.0} MiB, {:.0} of them program; peak {:.0}", mib(now), mib(file), mib(peak))
 }
 
 fn since_start(operator: &Operator, at: Timestamp) -> Duration {

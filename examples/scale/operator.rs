@@ -36,6 +36,8 @@ pub struct Operator {
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     pub now: u64,
+    /// Pages of the program's file, which the system may take away at any time.
+    pub file: u64,
     pub peak: u64,
 }
 
@@ -100,7 +102,7 @@ impl Operator {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
             anyhow::Ok(line.split_whitespace().next().context("no number")?.parse()?)
         };
-        Ok(Memory { now: field("VmRSS:")?, peak: field("VmHWM:")? })
+        Ok(Memory { now: field("VmRSS:")?, file: field("RssFile:")?, peak: field("VmHWM:")? })
     }
 
     /// The time that processors have spent on it.
