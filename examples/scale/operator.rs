@@ -1,6 +1,7 @@
 //! The operator as a process of its own, with what the system says about it.
 
 use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,10 +24,14 @@ pub struct Setup {
     pub folder: PathBuf,
 }
 
+/// Kills a program when standard input ends, of which this one alone holds the other end: also when this one is killed.
+const WATCHER: &str = r#"read -r line; kill -9 "$1""#;
+
 /// A running operator; dropping it kills it.
 #[derive(Debug)]
 pub struct Operator {
     child: Child,
+    watcher: Child,
     health: u16,
     log: PathBuf,
     pub started: Instant,
@@ -54,13 +59,20 @@ impl Operator {
             .args(["--webhook-url", &format!("https://127.0.0.1:{webhook}")])
             .args(["--health-listen", &format!("127.0.0.1:{health}")])
             .env("KUBECONFIG", &setup.kubeconfig)
-            // Held open by us alone; this program as the operator ends with it.
+            // Held open by us alone: this very program as the operator ends with it.
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
             .context("cannot start the operator")?;
-        Ok(Self { child, health, log, started })
+        let watcher = Command::new("/bin/sh")
+            .args(["-c", WATCHER, "sh", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("cannot start /bin/sh")?;
+        Ok(Self { child, watcher, health, log, started })
     }
 
     /// Fails if it has ended.
@@ -139,7 +151,10 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        // It can only fail if it has ended, and then all is well.
+        // Before the operator is gone, and its number free for somebody else. It can only fail if it has ended, and then all is
+        // well.
+        let _ = self.watcher.kill();
+        let _ = self.watcher.wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
