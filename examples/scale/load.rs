@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use serde_json::json;
 
@@ -69,7 +69,7 @@ pub const RATE: usize = 100;
 /// They come in so many batches a second.
 const BATCHES: usize = 10;
 
-/// Makes changes for a while; how many there were a second.
+/// Makes changes for a while; how many there were a second, which is less on a machine that is too slow for it.
 pub async fn churn(cluster: &Arc<Cluster>, sort: Churn, lasts: Duration) -> Result<f64> {
     let each = Duration::from_secs(1) / u32::try_from(BATCHES)?;
     let (started, mut number, mut due) = (Instant::now(), 0, tokio::time::Instant::now());
@@ -83,8 +83,6 @@ pub async fn churn(cluster: &Arc<Cluster>, sort: Churn, lasts: Duration) -> Resu
     }
     #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
     let rate = number as f64 / started.elapsed().as_secs_f64();
-    // A machine that is too slow for it measures something else.
-    ensure!(rate > f64::from(u32::try_from(RATE)?) * 0.8, "only {rate:.0} changes a second instead of {RATE}");
     Ok(rate)
 }
 

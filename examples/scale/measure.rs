@@ -118,21 +118,21 @@ async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mu
     let before = passes(operator).unwrap_or_default();
     let work = async {
         let started = Instant::now();
-        let mut number = 0;
+        let (mut number, mut longest) = (0, 0.0_f64);
         while started.elapsed() < lasts {
             number += 1;
             cluster.respecify(&unused_place(number)).await?;
             tokio::time::sleep(Duration::from_millis(300)).await;
+            longest = longest.max(operator.figure("domicile_audit_last_pass_seconds ").unwrap_or_default());
         }
-        Ok(())
+        Ok(longest)
     };
-    let ((), busy) = while_creating(cluster, work).await?;
+    let (longest, busy) = while_creating(cluster, work).await?;
     let full = passes(operator).unwrap_or_default() - before;
-    let took = operator.figure("domicile_audit_last_pass_seconds ").unwrap_or_default();
     let ratio = busy.p99.as_secs_f64() / idle.p99.as_secs_f64().max(f64::MIN_POSITIVE);
     figures.add("  while everything is audited", format!("{}, {ratio:.2}x", told(busy)), "1.5x of idle");
-    figures.add("  audits meanwhile, the last took", format!("{full:.0}, {took:.2} s"), "");
-    figures.expect(full >= 5.0, || format!("only {full} audits in {lasts:?}"));
+    figures.add("  audits meanwhile, the longest", format!("{full:.0}, {longest:.2} s"), "");
+    figures.expect(full >= 2.0, || format!("only {full} audits in {lasts:?}"));
     cluster.quiet("audits").await
 }
 

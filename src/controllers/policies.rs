@@ -447,6 +447,19 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_that_is_made_again_shares_what_is_written() {
+        let [(same, wanted), (changed, fresh)] = ["same", "changed"].map(|name| generated(name, "as wanted"));
+        let mut seen = Seen::default();
+        seen.written.insert(same.clone(), (wanted, version("1", 1)));
+        seen.written.insert(changed.clone(), (generated("changed", "as before").1, version("1", 1)));
+        let again = BTreeMap::from([generated("same", "as wanted"), (changed.clone(), fresh.clone())]);
+        let mut plan = Plan { objects: again, ..Plan::default() };
+        seen.share(&mut plan);
+        assert!(Arc::ptr_eq(&plan.objects[&same].spec, &seen.written[&same].0.spec));
+        assert_eq!(plan.objects[&changed], fresh);
+    }
+
+    #[test]
     fn a_watch_that_is_behind_is_no_hand_of_somebody_else() {
         let (key, object) = generated("one", "as wanted");
         let mut seen = Seen::default();
