@@ -23,6 +23,8 @@ use crate::stock::Stock;
 
 /// Creations at once: more only wait for each other.
 const AT_ONCE: usize = 48;
+/// In the largest clusters statuses follow ten seconds later.
+pub const QUIET: Duration = Duration::from_secs(15);
 /// Many times what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -185,7 +187,6 @@ impl Cluster {
 
     /// Waits until the operator has written nothing for a while.
     pub async fn quiet(&self, what: &str) -> Result<()> {
-        const QUIET: Duration = Duration::from_secs(6);
         let (started, mut told) = (Instant::now(), Instant::now());
         let from = self.record(Record::mark)?;
         let (mut written, mut since) = (0, Instant::now());

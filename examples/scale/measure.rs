@@ -7,11 +7,11 @@ use anyhow::{Result, ensure};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::cluster::{Cluster, PATIENCE};
+use crate::cluster::{Cluster, PATIENCE, QUIET};
 use crate::load::{Churn, Latency, RATE, churn, while_creating};
 use crate::operator::{Memory, Operator, Setup};
 use crate::record::{Record, Request, by_resource, most_writes};
-use crate::stock::{Stock, changing_policy, unused_place};
+use crate::stock::{Stock, changing_policy, unused_mechanism};
 use crate::table::Figures;
 
 /// Promised of the largest cluster.
@@ -103,8 +103,8 @@ async fn reports(cluster: &Cluster, operator: &mut Operator, figures: &mut Figur
 /// Creations while nothing else goes on, and while everything is judged again and again.
 async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Figures, seconds: u64) -> Result<()> {
     let lasts = Duration::from_secs(seconds);
-    cluster.create(&unused_place(0)).await?;
-    cluster.quiet("a new place").await?;
+    cluster.create(&unused_mechanism(0)).await?;
+    cluster.quiet("a new mechanism").await?;
     let asked = operator.total("domicile_admission_requests_total");
     let ((), idle) = while_creating(cluster, tokio::time::sleep(lasts).map(Ok)).await?;
     let asked = operator.total("domicile_admission_requests_total") - asked;
@@ -121,7 +121,7 @@ async fn admission(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mu
         let (mut number, mut longest) = (0, 0.0_f64);
         while started.elapsed() < lasts {
             number += 1;
-            cluster.respecify(&unused_place(number)).await?;
+            cluster.respecify(&unused_mechanism(number)).await?;
             tokio::time::sleep(Duration::from_millis(300)).await;
             longest = longest.max(operator.figure("domicile_audit_last_pass_seconds ").unwrap_or_default());
         }
@@ -154,7 +154,7 @@ async fn nothing(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut 
     churn(cluster, Churn::Nothing, Duration::from_secs(seconds)).await?;
     let share = operator.cpu()?.saturating_sub(cpu).as_secs_f64() / started.elapsed().as_secs_f64();
     // What it would write later counts as well.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(QUIET).await;
     let writes = cluster.record(|record| record.writes_since(mark))?;
     let events = RATE * usize::try_from(seconds)?;
     figures.add("writes after events that mean nothing", format!("{} after {events}", writes.len()), "0");
@@ -207,7 +207,7 @@ async fn flip(cluster: &Arc<Cluster>, operator: &mut Operator, figures: &mut Fig
     Ok(())
 }
 
-fn occupied(Memory { now, file, peak }: Memory) -> String {
+pub fn occupied(Memory { now, file, peak }: Memory) -> String {
     format!("{:.0} MiB, {:.0} of them program; peak {:.0}", mib(now), mib(file), mib(peak))
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, PATIENCE};
 use crate::load::{Churn, churn};
-use crate::measure::has_audited;
+use crate::measure::{has_audited, occupied};
 use crate::operator::{Operator, Setup};
 use crate::table::Figures;
 
@@ -50,9 +50,8 @@ pub async fn soak(cluster: &Arc<Cluster>, setup: &Setup, lasts: Duration, limit:
     // Whatever fills at first has filled by then.
     let second = &samples[samples.len() / 2..];
     let slope = slope(second);
-    let last = samples.last().map_or(0.0, |(_, memory)| memory / 1024.0);
     figures.add("changes a second", format!("{rate:.0} for {:.0} s", started.elapsed().as_secs_f64()), "100");
-    figures.add("resident memory at the end", format!("{last:.1} MiB, peak {} KiB", operator.memory()?.peak), "");
+    figures.add("resident memory at the end", occupied(operator.memory()?), "");
     figures.add("growth in the second half", format!("{slope:+.1} KiB a minute"), "");
     figures.expect(slope < limit, || format!("memory grows by {slope:.1} KiB a minute, which is above {limit}"));
 

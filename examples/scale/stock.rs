@@ -251,10 +251,13 @@ pub fn changing_policy(changed: bool) -> Value {
     })
 }
 
-/// A place that concerns nobody: everything is judged again because of it, and the verdicts stay.
-pub fn unused_place(number: usize) -> Value {
+/// A mechanism on which nobody relies: everything is judged again because of it, and the verdicts stay.
+pub fn unused_mechanism(number: usize) -> Value {
     json!({
-        "apiVersion": "domicile.dev/v1alpha1", "kind": "Location", "metadata": {"name": "scale-unused"},
-        "spec": {"country": "DE", "hosts": [format!("unused-{number}.example.org")]},
+        "apiVersion": "domicile.dev/v1alpha1", "kind": "TransferMechanism", "metadata": {"name": "scale-unused"},
+        "spec": {
+            "title": format!("An example framework, edition {number}"), "role": "Ground", "kind": "CertificationFramework",
+            "from": ["PT"], "to": ["IN"], "timeZone": "UTC", "source": {"reference": "an example decision"},
+        },
     })
 }
