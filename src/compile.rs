@@ -32,6 +32,7 @@ mod reach;
 mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -131,8 +132,8 @@ pub struct Generated {
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// Its specification.
-    pub spec: Value,
+    /// Its specification, which many hold.
+    pub spec: Arc<Value>,
 }
 
 impl Generated {
@@ -142,7 +143,7 @@ impl Generated {
         json!({
             "apiVersion": API_VERSION, "kind": self.kind.name(),
             "metadata": {"name": self.name, "labels": {key: value, "app.kubernetes.io/part-of": "domicile"}},
-            "spec": self.spec,
+            "spec": *self.spec,
         })
     }
 }
@@ -194,7 +195,7 @@ pub struct Plan {
 
 impl Plan {
     fn add(&mut self, kind: Kind, name: String, spec: Value) {
-        self.objects.insert((kind, name.clone()), Generated { kind, name, spec });
+        self.objects.insert((kind, name.clone()), Generated { kind, name, spec: Arc::new(spec) });
     }
 
     /// A validating policy that its binding applies everywhere that it matches.

@@ -131,7 +131,7 @@ fn get(port: u16, path: &str) -> Result<String> {
 
 /// A port that nobody listens on, below those that the system gives to outgoing connections: one of them could take it
 /// while the operator is dead.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let start = 20_000 + u16::try_from(std::process::id() % 10_000)?;
     let mut taken = TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let port = (start..32_000)

@@ -73,6 +73,7 @@ fn taken(before: Option<&LeaseSpec>, identity: &str, now: Timestamp) -> LeaseSpe
 }
 
 /// One replica's part in the election.
+#[derive(Clone)]
 pub struct Election {
     client: Client,
     namespace: String,
@@ -103,24 +104,28 @@ impl Election {
         W: Future<Output = ()>,
     {
         loop {
-            let mut held = tokio::select! {
+            let held = tokio::select! {
                 held = self.acquire() => held,
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             };
             tracing::info!(identity = %self.identity, "leading: this replica writes");
             shared.metrics.leading.set(1);
-            // Whichever branch ends first, the work is dropped before anything else happens.
-            let end = tokio::select! {
-                () = work() => End::Lost,
-                () = self.renew(&mut held) => End::Lost,
-                _ = stopping.wait_for(|stopping| *stopping) => End::Stopped,
+            // A task of its own: the first look at a large cluster keeps this one busy for longer than a lease waits.
+            let mut keeping = tokio::spawn(self.clone().keep(held, stopping.clone()));
+            // Whichever branch ends first, the work is dropped before anything else happens; and after a time in which this task
+            // was busy, nothing more is written before the lease is looked at.
+            let kept = tokio::select! {
+                biased;
+                kept = &mut keeping => kept.ok(),
+                () = work() => None,
             };
+            keeping.abort();
             shared.metrics.leading.set(0);
-            match end {
-                End::Lost => {
+            match kept {
+                Some((held, End::Stopped)) => return self.release(held).await,
+                Some((_, End::Lost)) | None => {
                     tracing::warn!(identity = %self.identity, "the lease is lost: this replica writes no more");
                 }
-                End::Stopped => return self.release(held).await,
             }
         }
     }
@@ -175,6 +180,15 @@ impl Election {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps the lease until it is lost, or until it is time to stop.
+    async fn keep(self, mut held: Held, mut stopping: watch::Receiver<bool>) -> (Held, End) {
+        let end = tokio::select! {
+            () = self.renew(&mut held) => End::Lost,
+            _ = stopping.wait_for(|stopping| *stopping) => End::Stopped,
+        };
+        (held, end)
     }
 
     /// Renews the lease; returns when it is lost, or could not be renewed for too long.

@@ -60,6 +60,17 @@ struct Seen {
     listed: BTreeSet<Kind>,
 }
 
+impl Seen {
+    /// Has a plan share what is written already, which then is told apart by looking at nothing but where it is kept.
+    fn share(&self, plan: &mut Plan) {
+        for (key, wanted) in &mut plan.objects {
+            if let Some((written, _)) = self.written.get(key).filter(|(written, _)| written == wanted) {
+                *wanted = written.clone();
+            }
+        }
+    }
+}
+
 /// What has to be done so that the cluster matches a plan.
 #[derive(Debug, Default, PartialEq)]
 struct Steps {
@@ -210,7 +221,7 @@ struct Keeper<'a> {
     wanted: compile::Inputs,
     kinds: Vec<Kind>,
     seen: Seen,
-    planned: Option<(Arc<World>, Plan)>,
+    planned: Option<(Arc<World>, Arc<Plan>)>,
     /// When time alone changes the plan.
     next: Option<Timestamp>,
     /// When everything that was written is in force.
@@ -231,13 +242,19 @@ impl<'a> Keeper<'a> {
         Self { client, shared, owner, wanted, kinds, seen, planned: None, next: None, settles: None, leaves: None }
     }
 
-    fn plan(&mut self) -> Plan {
+    /// The plan: the same one as long as nothing has changed that it is made from. There may be thousands of objects in it.
+    fn plan(&mut self) -> Arc<Plan> {
         let (world, now) = (self.shared.world(), self.shared.now());
         let holds = self.next.is_none_or(|next| now < next);
-        let plan = match self.planned.take().filter(|(last, _)| holds && are_alike(last, &world)) {
-            Some((_, plan)) => plan,
-            None => compile::plan(&world, &self.wanted, now),
-        };
+        let known = self.planned.take().filter(|(last, _)| holds && are_alike(last, &world));
+        let plan = known.map_or_else(
+            || {
+                let mut plan = compile::plan(&world, &self.wanted, now);
+                self.seen.share(&mut plan);
+                Arc::new(plan)
+            },
+            |(_, plan)| plan,
+        );
         self.next = plan.until;
         self.planned = Some((world, plan.clone()));
         plan
@@ -275,8 +292,8 @@ impl<'a> Keeper<'a> {
             .borrow()
             .as_ref()
             .is_some_and(|told| told.iter().all(|one| plan.groups.contains(one)));
-        self.shared.set_compiled(plan.groups);
-        self.shared.set_left(plan.left);
+        self.shared.set_compiled(plan.groups.clone());
+        self.shared.set_left(plan.left.clone());
         if remove.is_empty() {
             self.leaves = None;
             return Ok(Instant::now() + LOOK_AGAIN);
@@ -300,9 +317,14 @@ impl<'a> Keeper<'a> {
     }
 
     async fn write(&mut self, objects: &[Generated]) -> Result<(), KeepError> {
+        // There are two objects and more for each store that chooses its pods: thousands in a large cluster.
+        const AT_ONCE: usize = 8;
         let owner = self.owner.current(self.client).await?;
-        for object in objects {
-            let version = put(self.client, object, owner.as_ref()).await?;
+        let mut written = futures::stream::iter(objects)
+            .map(async |object| (object, put(self.client, object, owner.as_ref()).await))
+            .buffer_unordered(AT_ONCE);
+        while let Some((object, version)) = written.next().await {
+            let version = version?;
             let key = (object.kind, object.name.clone());
             self.seen.present.insert(key.clone(), version.clone());
             self.seen.written.insert(key, (object.clone(), version));
@@ -395,7 +417,7 @@ mod tests {
 
     fn generated(name: &str, spec: &str) -> ((Kind, String), Generated) {
         let kind = Kind::ValidatingAdmissionPolicy;
-        ((kind, name.to_owned()), Generated { kind, name: name.to_owned(), spec: json!(spec) })
+        ((kind, name.to_owned()), Generated { kind, name: name.to_owned(), spec: Arc::new(json!(spec)) })
     }
 
     fn version(uid: &str, generation: i64) -> Version {
@@ -422,6 +444,19 @@ mod tests {
         assert_eq!(written, ["changed", "new", "removed", "replaced", "touched"]);
         assert_eq!(steps.repair, [of("removed"), of("replaced"), of("touched")]);
         assert_eq!(steps.remove, [of("stale")]);
+    }
+
+    #[test]
+    fn a_plan_that_is_made_again_shares_what_is_written() {
+        let [(same, wanted), (changed, fresh)] = ["same", "changed"].map(|name| generated(name, "as wanted"));
+        let mut seen = Seen::default();
+        seen.written.insert(same.clone(), (wanted, version("1", 1)));
+        seen.written.insert(changed.clone(), (generated("changed", "as before").1, version("1", 1)));
+        let again = BTreeMap::from([generated("same", "as wanted"), (changed.clone(), fresh.clone())]);
+        let mut plan = Plan { objects: again, ..Plan::default() };
+        seen.share(&mut plan);
+        assert!(Arc::ptr_eq(&plan.objects[&same].spec, &seen.written[&same].0.spec));
+        assert_eq!(plan.objects[&changed], fresh);
     }
 
     #[test]

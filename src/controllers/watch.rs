@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, reflector::Lookup};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::types;
 use crate::api::v1alpha1::{
@@ -71,15 +72,16 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
 
 const KINDS: usize = 17;
 
-/// Publishes what the watches have changed. Changes that come together cost one rebuild.
-fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) -> impl Future<Output = ()> {
-    const GATHER: std::time::Duration = std::time::Duration::from_millis(5);
-    async move {
-        loop {
-            changed.notified().await;
-            shared.publish();
-            tokio::time::sleep(GATHER).await;
-        }
+/// Publishes what the watches have changed. Changes that come together cost one rebuild, and in a large cluster, where that takes
+/// longer, more of them come together.
+async fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) {
+    const SHORTEST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_millis(50);
+    loop {
+        changed.notified().await;
+        let started = Instant::now();
+        shared.publish();
+        tokio::time::sleep((started.elapsed() * 9).clamp(SHORTEST, LONGEST)).await;
     }
 }
 
@@ -97,7 +99,9 @@ impl Watch {
     {
         let api: Api<K> = Api::all(client.clone());
         let config = watcher::Config::default().page_size(PAGE);
-        let mut stream = pin!(watcher(api, config).default_backoff());
+        // Who wrote which field is half of many an object, and decides nothing.
+        let forget = |object: &mut K| object.meta_mut().managed_fields = None;
+        let mut stream = pin!(watcher(api, config).default_backoff().modify(forget));
         let mut present: BTreeSet<Name> = BTreeSet::new();
         loop {
             let event = match stream.try_next().await {

@@ -43,6 +43,9 @@ use credentials::{ADMIN, Credentials, SERVICE_RANGE};
 use kubectl::Kubectl;
 use process::{Process, StateDir, free_port, wait_for};
 
+/// How much etcd may store of a crowded cluster, which it refuses to do by default.
+const ROOMY: u64 = 8 << 30;
+
 /// Far more than the few seconds it takes: on a busy machine a slow start is no failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -53,6 +56,8 @@ pub struct Options {
     pub users: Vec<(String, Vec<String>)>,
     /// Further flags for the API server, such as an audit policy. Of a flag given twice, the last one counts.
     pub apiserver_args: Vec<String>,
+    /// Whether there will be far more pods than usual.
+    pub crowded: bool,
 }
 
 impl Options {
@@ -67,6 +72,14 @@ impl Options {
     #[must_use]
     pub fn apiserver_arg(mut self, flag: impl Into<String>) -> Self {
         self.apiserver_args.push(flag.into());
+        self
+    }
+
+    /// Makes room for a hundred thousand pods that are bound when they are created: no scheduler, nobody who plays pods or
+    /// provisions claims, and a larger etcd.
+    #[must_use]
+    pub fn crowded(mut self) -> Self {
+        self.crowded = true;
         self
     }
 }
@@ -119,7 +132,9 @@ impl ControlPlane {
 
     fn start_in(folder: &Path, binaries: &Binaries, options: Options) -> Result<(Processes, Credentials, Kubectl)> {
         let (etcd_port, port) = (free_port()?, free_port()?);
-        let start_etcd = Program { path: binaries.etcd.clone(), args: etcd_args(folder, etcd_port), port: etcd_port };
+        let mut args = etcd_args(folder, etcd_port);
+        args.extend(options.crowded.then(|| format!("--quota-backend-bytes={ROOMY}")));
+        let start_etcd = Program { path: binaries.etcd.clone(), args, port: etcd_port };
         // It need not listen before its clients come.
         let mut etcd = Process::spawn("etcd", &start_etcd.path, &start_etcd.args, folder)?;
         let credentials = Credentials::create(folder, format!("https://127.0.0.1:{port}"), &options.users)?;
@@ -134,12 +149,20 @@ impl ControlPlane {
         let apiserver = program.start_apiserver(folder, &kubectl)?;
 
         let mut clients = Vec::new();
+        let (mut stages, mut controllers) = (binaries.kwok_stages.clone(), controller_args(&admin, &credentials));
+        if options.crowded {
+            stages = node_stages(folder, &stages)?;
+            // It would try again and again to find a volume for every claim.
+            controllers.push("--controllers=*,-persistentvolume-binder-controller".to_owned());
+        }
         for (name, path, args) in [
-            ("kwok", &binaries.kwok, kwok_args(&admin, &binaries.kwok_stages)),
+            ("kwok", &binaries.kwok, kwok_args(&admin, &stages)),
             ("kube-scheduler", &binaries.kube_scheduler, scheduler_args(&admin)),
-            ("kube-controller-manager", &binaries.kube_controller_manager, controller_args(&admin, &credentials)),
+            ("kube-controller-manager", &binaries.kube_controller_manager, controllers),
         ] {
-            clients.push(Process::spawn(name, path, &args, folder)?);
+            if !(options.crowded && name == "kube-scheduler") {
+                clients.push(Process::spawn(name, path, &args, folder)?);
+            }
         }
         // Without its account, admission refuses every pod.
         wait_for("the service account of namespace default exists", PATIENCE, || {
@@ -159,6 +182,11 @@ impl ControlPlane {
     /// Address of the API server.
     pub fn url(&self) -> &str {
         self.credentials.url()
+    }
+
+    /// Address of etcd, which answers everybody.
+    pub fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.processes.start_etcd.port)
     }
 
     /// Certificate authority of the API server.
@@ -384,6 +412,16 @@ fn controller_args(kubeconfig: &Path, credentials: &Credentials) -> Vec<String> 
         "--node-monitor-grace-period=10m".to_owned(),
     ]);
     args
+}
+
+/// What kwok does with nodes, without what it does with pods.
+fn node_stages(folder: &Path, all: &Path) -> Result<PathBuf> {
+    let text = std::fs::read_to_string(all)?;
+    let of_nodes: Vec<&str> = text.split("\n---\n").filter(|stage| stage.contains("kind: Node\n")).collect();
+    ensure!(!of_nodes.is_empty(), "no stage of nodes in {}", all.display());
+    let path = folder.join("node-stages.yaml");
+    std::fs::write(&path, of_nodes.join("\n---\n"))?;
+    Ok(path)
 }
 
 fn kwok_args(kubeconfig: &Path, stages: &Path) -> Vec<String> {
