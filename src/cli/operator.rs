@@ -12,7 +12,9 @@ use crate::controllers::owner::Name;
 use crate::controllers::reports::{ReportChoice, Settings};
 use crate::controllers::run::{self, Options};
 use crate::evidence::sink::{Destination, Files};
-use crate::telemetry::{self, LogFormat};
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp;
+use crate::telemetry::{self, LogFormat, Metrics};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -86,6 +88,9 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=1000)
     )]
     report_writes_per_second: u32,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    traces: otlp::Settings,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -116,6 +121,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         geo_database,
         report_api,
         report_writes_per_second,
+        #[cfg(feature = "otlp")]
+        traces,
         log_format,
         log,
     } = arguments;
@@ -123,7 +130,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         eprintln!("domicile: an authority must hold at least three times as long as a certificate");
         return Ok(Exit::Usage);
     }
-    telemetry::init(log_format, &log);
+    let replica = identity.clone().unwrap_or_else(made_up);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
+    let metrics = Metrics::default();
+    #[cfg(feature = "otlp")]
+    let exporter = {
+        let source = otlp::Source { replica: replica.clone(), pod: identity, namespace: namespace.clone() };
+        otlp::Exporter::start(&traces, source, runtime.handle().clone(), metrics.spans_lost.clone())?
+    };
+    #[cfg(feature = "otlp")]
+    let listener = exporter.as_ref().map(otlp::Exporter::listener);
+    #[cfg(not(feature = "otlp"))]
+    let listener = None;
+    telemetry::init(log_format, &log, listener);
     let hints = geo_database.map(|file| crate::geo::open(&file)).transpose()?;
     let address = match webhook_url {
         Some(url) => Address::Url(url.trim_end_matches('/').to_owned()),
@@ -136,7 +155,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         namespace,
         guards,
         hints,
-        identity: identity.unwrap_or_else(made_up),
+        identity: replica,
         owner,
         certificate_secret,
         certificate_mode,
@@ -156,9 +175,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         decision_log_secret,
         label_grace: Duration::from_secs(label_grace_seconds),
         reports: Settings { api: report_api, writes_per_second: report_writes_per_second },
+        metrics,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
-    runtime.block_on(run::run(options))?;
+    let ended = runtime.block_on(run::run(options));
+    #[cfg(feature = "otlp")]
+    if let Some(exporter) = exporter {
+        exporter.close();
+    }
+    ended?;
     Ok(Exit::Ok)
 }
 

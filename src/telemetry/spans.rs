@@ -1,0 +1,61 @@
+//! Spans: what is told of reviews and of turns of controllers to whoever follows requests through the cluster. Nothing here sends
+//! them anywhere; that is the business of the exporter, which listens to one target and to nothing else.
+//!
+//! A span says what a log line may say and no more: names, kinds, rules, verdicts. No content of an object, no message, no user.
+//! While nobody listens, none is made: a disabled callsite costs a load and a branch.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::Metrics;
+
+/// The target of every span, and of nothing else.
+pub const TARGET: &str = "domicile::spans";
+
+/// How long an attribute becomes, in bytes: names of Kubernetes are never longer.
+pub const LONGEST: usize = 253;
+
+/// Notes an attribute that the span has room for, at most as long as names are.
+pub fn note(span: &Span, field: &str, value: &str) {
+    if !value.is_empty() {
+        span.record(field, &value[..value.floor_char_boundary(LONGEST)]);
+    }
+}
+
+/// A controller's turn, from its start to its end.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    metrics: &'a Metrics,
+    controller: &'static str,
+    started: Instant,
+    span: Span,
+}
+
+impl Metrics {
+    /// A controller begins its turn.
+    pub fn turn(&self, controller: &'static str) -> Turn<'_> {
+        let span = tracing::info_span!(
+            target: TARGET, parent: None, "reconcile",
+            "otel.name" = format_args!("reconcile {controller}"),
+            "domicile.controller" = controller,
+            "domicile.result" = Empty,
+        );
+        Turn { metrics: self, controller, started: Instant::now(), span }
+    }
+}
+
+impl Turn<'_> {
+    /// How long it has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// It ends, with everything done or not.
+    pub fn ended(self, done: bool) {
+        let result = self.metrics.reconciled(self.controller, self.started, done);
+        note(&self.span, "domicile.result", result);
+    }
+}
