@@ -313,7 +313,11 @@ pub fn init(format: LogFormat, filter: &str, listener: Option<Listener>) {
 }
 
 /// What takes log lines, and spans if somebody listens to them. If nobody does, none is made.
-pub fn subscriber(format: LogFormat, filter: &str, listener: Option<Listener>) -> impl tracing::Subscriber + Send + Sync {
+pub fn subscriber(
+    format: LogFormat,
+    filter: &str,
+    listener: Option<Listener>,
+) -> impl tracing::Subscriber + Send + Sync {
     // Unlike the filter by spans and fields this one needs no regular expressions, which cost a MiB.
     let filter: Targets = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     // Lines stand alone.

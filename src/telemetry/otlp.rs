@@ -39,13 +39,15 @@ use crate::webhook::tls::{self, TlsError};
 /// Where spans go, and how many.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Settings {
-    /// Where traces are sent by OTLP over HTTP: http(s)://HOST:PORT, under which /v1/traces is asked. Off by default: names of
-    /// namespaces and objects leave the cluster by it, or go to whoever keeps the collector in it
+    /// Where traces are sent by OTLP over HTTP: http(s)://HOST:PORT, to which /v1/traces is added. Off by default: it is a way out,
+    /// by which names of namespaces and objects leave. OTEL_EXPORTER_OTLP_HEADERS adds headers
     #[arg(long = "otlp-endpoint", env = "DOMICILE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub endpoint: Option<Url>,
     /// Certificates of the authorities that vouch for the collector, in PEM; by default those that the system trusts
     #[arg(
-        long = "otlp-certificate-authority", env = "DOMICILE_OTLP_CERTIFICATE_AUTHORITY", value_name = "FILE",
+        long = "otlp-certificate-authority",
+        env = "DOMICILE_OTLP_CERTIFICATE_AUTHORITY",
+        value_name = "FILE",
         requires = "endpoint"
     )]
     pub authority: Option<PathBuf>,
@@ -63,7 +65,7 @@ fn endpoint(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("neither http://HOST nor https://HOST".to_owned());
     }
-    // Credentials belong into headers, which the environment gives.
+    // Credentials belong into headers, which only the environment has.
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err("more than a scheme, a host, a port and a path".to_owned());
     }
@@ -221,7 +223,8 @@ struct Sender {
 }
 
 fn client(endpoint: &Url, authority: Option<&PathBuf>) -> Result<Connection, OtlpError> {
-    let tls = rustls::ClientConfig::builder_with_provider(tls::provider().into()).with_safe_default_protocol_versions()?;
+    let tls =
+        rustls::ClientConfig::builder_with_provider(tls::provider().into()).with_safe_default_protocol_versions()?;
     let tls = match authority {
         Some(file) => {
             let pem = std::fs::read_to_string(file).map_err(|error| OtlpError::Read(file.clone(), error))?;

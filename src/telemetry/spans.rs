@@ -21,7 +21,8 @@ pub const LONGEST: usize = 253;
 /// Notes an attribute that the span has room for, at most as long as names are.
 pub fn note(span: &Span, field: &str, value: &str) {
     if !value.is_empty() {
-        span.record(field, &value[..value.floor_char_boundary(LONGEST)]);
+        let end = (0..=value.len().min(LONGEST)).rev().find(|end| value.is_char_boundary(*end)).unwrap_or_default();
+        span.record(field, &value[..end]);
     }
 }
 
@@ -57,5 +58,53 @@ impl Turn<'_> {
     pub fn ended(self, done: bool) {
         let result = self.metrics.reconciled(self.controller, self.started, done);
         note(&self.span, "domicile.result", result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::telemetry::{Listener, LogFormat, subscriber};
+
+    /// Whether the span of a turn exists, under what is logged and heard.
+    fn exists(log: &str, listener: Option<Listener>) -> bool {
+        with_default(subscriber(LogFormat::Json, log, listener), || {
+            !Metrics::default().turn("nodes").span.is_disabled()
+        })
+    }
+
+    #[test]
+    fn while_nobody_listens_there_are_no_spans_whatever_is_logged() {
+        for log in ["info", "trace", "off,domicile=trace", "domicile::spans=trace", "nonsense=nonsense"] {
+            assert!(!exists(log, None), "{log}");
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn whoever_listens_hears_of_spans_whatever_is_logged() {
+        use clap::Parser as _;
+
+        use crate::telemetry::otlp::{Exporter, Settings, Source};
+
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let start = |flags: &[&str]| {
+            let flags = Flags::try_parse_from([&["domicile"], flags].concat()).unwrap();
+            let source = Source { replica: "a".to_owned(), pod: None, namespace: "b".to_owned() };
+            Exporter::start(&flags.settings, source, runtime.handle().clone(), Metrics::default().spans_lost).unwrap()
+        };
+        assert!(start(&[]).is_none());
+        let exporter = start(&["--otlp-endpoint", "http://127.0.0.1:1"]).unwrap();
+        for log in ["info", "off", "domicile::spans=off"] {
+            assert!(exists(log, Some(exporter.listener())), "{log}");
+        }
+        exporter.close();
     }
 }
