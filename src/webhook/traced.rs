@@ -24,7 +24,8 @@ impl<S: Sync> FromRequestParts<S> for Trace {
         let span = tracing::info_span!(
             target: TARGET, parent: None, "review",
             "otel.kind" = "server",
-            "otel.name" = Empty,
+            // One of the few that there are: a request to another one has been turned away before.
+            "otel.name" = parts.uri.path(),
             "otel.status_code" = Empty,
             "k8s.namespace.name" = Empty,
             "k8s.pod.name" = Empty,
@@ -83,7 +84,6 @@ impl Trace {
             return;
         }
         let Self(span) = self;
-        span.record("otel.name", format_args!("{} {}", phase.name(), asked.operation_name()));
         note(span, "domicile.phase", phase.name());
         note(span, "domicile.scope", scope.name());
         note(span, "domicile.operation", asked.operation_name());

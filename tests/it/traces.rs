@@ -126,7 +126,7 @@ fn a_review_is_a_child_of_the_request_and_tells_names_and_nothing_of_what_object
     ]);
     assert_eq!(review.attributes, told);
     let place = (review.name.as_str(), review.trace.as_str(), review.parent.as_str(), review.state.as_str());
-    assert_eq!(place, ("validate CREATE", TRACE, PARENT, ""));
+    assert_eq!(place, ("/validate/labelled", TRACE, PARENT, ""));
     let own = attributes([
         ("k8s.namespace.name", "domicile-system"),
         ("k8s.pod.name", "domicile-7d4"),

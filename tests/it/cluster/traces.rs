@@ -39,7 +39,11 @@ fn reviews_and_turns_are_told_where_the_flag_says_until_the_last_one_and_to_nobo
         pod["metadata"]["annotations"] = json!({"note": CANARY});
         pod
     };
-    plane.admin.create(&secretive("first")).ok();
+    // The API server may still look for another operator for a moment.
+    until("the operator is asked", PATIENCE, || {
+        let answer = plane.admin.create(&secretive("first"));
+        yes(answer.code == 201, answer.body)
+    });
     let controllers = ["configuration", "network", "nodes", "policies", "status"];
     until("reviews and turns of every controller are told", PATIENCE, || {
         let spans = collector.spans();
