@@ -221,7 +221,7 @@ impl Metrics {
     }
 
     /// Counts a turn of a controller, and returns what is said to have come of it.
-    fn reconciled(&self, controller: &'static str, started: Instant, done: bool) -> &'static str {
+    pub fn reconciled(&self, controller: &'static str, started: Instant, done: bool) -> &'static str {
         let result = if done { "done" } else { "failed" };
         self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
         let seconds = started.elapsed().as_secs_f64();

@@ -1,6 +1,7 @@
 //! A collector of traces in this process: takes OTLP over HTTP and keeps what it is sent.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
@@ -60,15 +61,12 @@ impl Collector {
         let (address, handle) = (listener.local_addr().unwrap(), Handle::new());
         let app = app.into_make_service();
         let _guard = RUNTIME.enter();
-        match tls {
-            Some(tls) => {
-                let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle.clone());
-                drop(RUNTIME.spawn(server.serve(app)));
-            }
-            None => {
-                let server = axum_server::from_tcp(listener).unwrap().handle(handle.clone());
-                drop(RUNTIME.spawn(server.serve(app)));
-            }
+        if let Some(tls) = tls {
+            let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle.clone());
+            drop(RUNTIME.spawn(server.serve(app)));
+        } else {
+            let server = axum_server::from_tcp(listener).unwrap().handle(handle.clone());
+            drop(RUNTIME.spawn(server.serve(app)));
         }
         Self { address, received, handle }
     }
@@ -120,7 +118,10 @@ async fn take(State(received): State<Arc<Mutex<Vec<Bytes>>>>, headers: HeaderMap
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 fn attributes(list: &[KeyValue]) -> Attributes {
