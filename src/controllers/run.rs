@@ -191,7 +191,7 @@ fn record(
 ) -> anyhow::Result<Option<(evidence::Keeper, Running)>> {
     let Some(destination) = destination else { return Ok(None) };
     let (keyring, keys) = tokio::sync::watch::channel(Keyring::default());
-    let keeps_checkpoints = destination == Destination::Stdout;
+    let keeps_checkpoints = !destination.can_be_read();
     let settings = log::Settings { destination, replica: replica.to_owned() };
     let (log, running) =
         Log::start(settings, keys, shared.metrics.clone()).context("failed to start the decision log")?;

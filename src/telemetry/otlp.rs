@@ -1,23 +1,20 @@
-//! Sends spans to a collector by OTLP over HTTP, if the operator is told to. Never anything but spans of our own.
+//! Sends spans to a collector by OTLP over HTTP, if the operator is told to: never anything but spans of our own. The decision log
+//! can go the same way (`logs`).
 //!
 //! Whoever works never waits for it: spans that have ended wait in a queue of limited length, from which a thread takes them in
 //! batches. What finds the queue full, or no collector, is gone; what a collector does not take is counted.
+
+pub mod logs;
+mod sender;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::http::HeaderMap;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -34,13 +31,15 @@ use url::Url;
 use super::Listener;
 use super::spans::TARGET;
 use crate::controllers::watch::chain;
-use crate::webhook::tls::{self, TlsError};
+use crate::webhook::tls::TlsError;
+use sender::Sender;
 
 /// Where spans go, and how many.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct Settings {
-    /// Where traces are sent by OTLP over HTTP: http(s)://HOST:PORT, to which /v1/traces is added. Off by default: it is a way out,
-    /// by which names of namespaces and objects leave. OTEL_EXPORTER_OTLP_HEADERS adds headers
+    /// Where traces are sent by OTLP over HTTP, and the decision log with `--decision-log otlp`: http(s)://HOST:PORT, to which
+    /// /v1/traces and /v1/logs are added. Off by default: it is a way out, by which names of namespaces and objects leave.
+    /// OTEL_EXPORTER_OTLP_HEADERS adds headers
     #[arg(long = "otlp-endpoint", env = "DOMICILE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub endpoint: Option<Url>,
     /// Certificates of the authorities that vouch for the collector, in PEM; by default those that the system trusts
@@ -77,7 +76,7 @@ fn ratio(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err("not from 0 to 1".to_owned()) }
 }
 
-/// Whose spans they are.
+/// Whose spans and lines they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// What no other replica is called.
@@ -88,7 +87,26 @@ pub struct Source {
     pub namespace: String,
 }
 
-/// Why spans cannot be sent.
+impl Source {
+    fn resource(self) -> Resource {
+        let Self { replica, pod, namespace } = self;
+        let own = [
+            KeyValue::new("service.name", "domicile"),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", replica),
+            KeyValue::new("k8s.namespace.name", namespace),
+        ];
+        let pod = pod.map(|pod| KeyValue::new("k8s.pod.name", pod));
+        Resource::builder().with_attributes(own.into_iter().chain(pod)).build()
+    }
+}
+
+/// Where a signal goes.
+fn below(endpoint: &Url, path: &str) -> String {
+    format!("{}/{path}", endpoint.as_str().trim_end_matches('/'))
+}
+
+/// Why nothing can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
     /// There is no such file of authorities.
@@ -128,8 +146,8 @@ impl Exporter {
         let Some(endpoint) = endpoint else { return Ok(None) };
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Sender { client: client(endpoint, authority.as_ref())?, runtime })
-            .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
+            .with_http_client(Sender::new(endpoint, authority.as_deref(), PATIENCE, runtime)?)
+            .with_endpoint(below(endpoint, "v1/traces"))
             .with_protocol(Protocol::HttpBinary)
             .with_timeout(PATIENCE)
             .build()?;
@@ -139,18 +157,10 @@ impl Exporter {
             .with_max_export_batch_size(BATCH)
             .with_scheduled_delay(GATHER)
             .build();
-        let Source { replica, pod, namespace } = source;
-        let own = [
-            KeyValue::new("service.name", "domicile"),
-            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("service.instance.id", replica),
-            KeyValue::new("k8s.namespace.name", namespace),
-        ];
-        let pod = pod.map(|pod| KeyValue::new("k8s.pod.name", pod));
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(*ratio))))
-            .with_resource(Resource::builder().with_attributes(own.into_iter().chain(pod)).build())
+            .with_resource(source.resource())
             .build();
         Ok(Some(Self(provider)))
     }
@@ -187,8 +197,6 @@ const GATHER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the last spans may take: what is left of a pod's grace after lingering and draining.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// Collectors answer with next to nothing.
-const LARGEST_ANSWER: usize = 64 * 1024;
 
 /// Makes a span a child of the one that a request names. What vendors of traces add beside that stays out: it can be any text.
 pub fn continue_from(span: &Span, headers: &HeaderMap) {
@@ -212,47 +220,6 @@ pub fn continue_from(span: &Span, headers: &HeaderMap) {
 }
 
 const TRACEPARENT: &str = "traceparent";
-
-type Connection = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// Sends with what the operator calls the API server with, and on its runtime: the thread that gathers batches has none.
-#[derive(Debug)]
-struct Sender {
-    client: Connection,
-    runtime: Handle,
-}
-
-fn client(endpoint: &Url, authority: Option<&PathBuf>) -> Result<Connection, OtlpError> {
-    let tls =
-        rustls::ClientConfig::builder_with_provider(tls::provider().into()).with_safe_default_protocol_versions()?;
-    let tls = match authority {
-        Some(file) => {
-            let pem = std::fs::read_to_string(file).map_err(|error| OtlpError::Read(file.clone(), error))?;
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add_parsable_certificates(tls::certificates(&pem)?);
-            tls.with_root_certificates(roots)
-        }
-        // Without TLS nobody need be trusted, and a minimal image knows nobody.
-        None if endpoint.scheme() == "http" => tls.with_root_certificates(rustls::RootCertStore::empty()),
-        None => tls.with_native_roots().map_err(OtlpError::System)?,
-    };
-    let tls = tls.with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
-}
-
-#[async_trait]
-impl HttpClient for Sender {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        let sending = async move {
-            let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await?.to_bytes();
-            Ok::<_, HttpError>(Response::from_parts(head, body))
-        };
-        self.runtime.spawn(async move { tokio::time::timeout(PATIENCE, sending).await }).await??
-    }
-}
 
 /// Counts what is lost, and says so when that begins and when it ends.
 #[derive(Debug)]

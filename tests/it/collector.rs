@@ -1,4 +1,4 @@
-//! A collector of traces in this process: takes OTLP over HTTP and keeps what it is sent.
+//! A collector of traces and logs in this process: takes OTLP over HTTP and keeps what it is sent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,12 +12,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message as _;
 
 use crate::client::RUNTIME;
+use crate::poll::{PATIENCE, until};
 
 /// Attributes as text, by their names.
 pub type Attributes = BTreeMap<String, String>;
@@ -39,10 +41,17 @@ pub struct Seen {
     pub words: usize,
 }
 
+/// What came, as it came.
+#[derive(Default)]
+struct Received {
+    spans: Mutex<Vec<Bytes>>,
+    logs: Mutex<Vec<Bytes>>,
+}
+
 /// Ends when dropped.
 pub struct Collector {
     pub address: SocketAddr,
-    received: Arc<Mutex<Vec<Bytes>>>,
+    received: Arc<Received>,
     handle: Handle<SocketAddr>,
 }
 
@@ -54,9 +63,18 @@ impl Collector {
 
     /// Over TLS, or in plain HTTP.
     pub fn start_with(tls: Option<RustlsConfig>) -> Self {
-        let received = Arc::<Mutex<Vec<Bytes>>>::default();
-        let app = Router::new().route("/v1/traces", post(take)).with_state(received.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), tls)
+    }
+
+    /// The same at an address, where one may have been before.
+    pub fn start_at(address: SocketAddr, tls: Option<RustlsConfig>) -> Self {
+        let received = Arc::<Received>::default();
+        let app = Router::new()
+            .route("/v1/traces", post(take_spans))
+            .route("/v1/logs", post(take_logs))
+            .with_state(received.clone());
+        let bind = || TcpListener::bind(address).map_err(|error| error.to_string());
+        let listener = until("the address is free", PATIENCE, bind);
         listener.set_nonblocking(true).unwrap();
         let (address, handle) = (listener.local_addr().unwrap(), Handle::new());
         let app = app.into_make_service();
@@ -76,14 +94,25 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Everything that came, as it came.
+    /// All spans, as they came.
     pub fn raw(&self) -> Vec<u8> {
-        self.received.lock().unwrap().concat()
+        self.received.spans.lock().unwrap().concat()
+    }
+
+    /// Every log record that came: its body and its attributes.
+    pub fn logs(&self) -> Vec<(String, Attributes)> {
+        let received = self.received.logs.lock().unwrap().clone();
+        let requests = received.iter().map(|body| ExportLogsServiceRequest::decode(body.clone()).unwrap());
+        let groups = requests.flat_map(|request| request.resource_logs).flat_map(|group| group.scope_logs);
+        let records = groups.flat_map(|scope| scope.log_records);
+        records
+            .map(|record| (text(record.body.unwrap().value.as_ref().unwrap()), attributes(&record.attributes)))
+            .collect()
     }
 
     /// Every span that came.
     pub fn spans(&self) -> Vec<Seen> {
-        let received = self.received.lock().unwrap().clone();
+        let received = self.received.spans.lock().unwrap().clone();
         let requests = received.iter().map(|body| ExportTraceServiceRequest::decode(body.clone()).unwrap());
         let mut seen = Vec::new();
         for group in requests.flat_map(|request| request.resource_spans) {
@@ -111,9 +140,15 @@ impl Drop for Collector {
     }
 }
 
-async fn take(State(received): State<Arc<Mutex<Vec<Bytes>>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take_spans(State(received): State<Arc<Received>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     assert_eq!(headers[header::CONTENT_TYPE], "application/x-protobuf");
-    received.lock().unwrap().push(body);
+    received.spans.lock().unwrap().push(body);
+    StatusCode::OK
+}
+
+async fn take_logs(State(received): State<Arc<Received>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    assert_eq!(headers[header::CONTENT_TYPE], "application/x-protobuf");
+    received.logs.lock().unwrap().push(body);
     StatusCode::OK
 }
 
@@ -124,11 +159,15 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-fn attributes(list: &[KeyValue]) -> Attributes {
-    let text = |value: &Value| match value {
+fn text(value: &Value) -> String {
+    match value {
         Value::StringValue(text) => text.clone(),
         Value::BoolValue(truth) => truth.to_string(),
+        Value::IntValue(number) => number.to_string(),
         other => format!("{other:?}"),
-    };
+    }
+}
+
+fn attributes(list: &[KeyValue]) -> Attributes {
     list.iter().map(|one| (one.key.clone(), text(one.value.as_ref().unwrap().value.as_ref().unwrap()))).collect()
 }
