@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{RELEASE, chart, checkout, helm, names, of_kind, one, rendered, texts};
+use super::{RELEASE, chart, checkout, helm, names, of_kind, one, rendered, template, texts};
 
 #[test]
 fn helm_finds_nothing_to_complain_about() {
@@ -165,6 +165,13 @@ fn traces_go_nowhere_unless_a_collector_is_named() {
         vouched["containers"][0]["volumeMounts"].as_array().unwrap().iter().map(|mount| &mount["name"]).collect();
     assert_eq!((volumes.clone(), mounts), (vec![&json!("decision-log"), &json!("collector-authority")], volumes));
     assert_eq!(vouched["volumes"][1]["configMap"], json!({"name": "collector-ca"}));
+
+    let recorded = "decisionLog.destination=\"otlp\"";
+    let arguments =
+        texts(&pod(&[recorded, "telemetry.otlp.endpoint=\"http://collector:4318\""])["containers"][0]["args"]);
+    assert!(arguments.contains(&"--decision-log=otlp".to_owned()), "{arguments:?}");
+    let nowhere = template(&[recorded]);
+    assert!(!nowhere.ok && nowhere.stderr.contains("needs telemetry.otlp.endpoint"), "{}", nowhere.stderr);
 }
 
 #[test]
