@@ -136,7 +136,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     #[cfg(feature = "otlp")]
     let (exporter, collector) = {
         let source = otlp::Source { replica: replica.clone(), pod: identity, namespace: namespace.clone() };
-        let collector = otlp::logs::Collector::new(&traces, source.clone(), runtime.handle().clone())?;
+        let collector = otlp::logs::Collector::named(&traces, source.clone(), runtime.handle().clone())?;
         (otlp::Exporter::start(&traces, source, runtime.handle().clone(), metrics.spans_lost.clone())?, collector)
     };
     #[cfg(feature = "otlp")]

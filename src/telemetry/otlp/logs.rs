@@ -41,7 +41,7 @@ impl Collector {
     /// # Errors
     ///
     /// When what it needs cannot be read or does not fit together.
-    pub fn new(settings: &Settings, source: Source, runtime: Handle) -> Result<Option<Arc<dyn Outlet>>, OtlpError> {
+    pub fn named(settings: &Settings, source: Source, runtime: Handle) -> Result<Option<Arc<dyn Outlet>>, OtlpError> {
         let Settings { endpoint, authority, ratio: _ } = settings;
         let Some(endpoint) = endpoint else { return Ok(None) };
         let exporter = LogExporter::builder()

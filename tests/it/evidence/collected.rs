@@ -20,7 +20,7 @@ fn log(address: std::net::SocketAddr, keys: &Arc<Keys>, metrics: &Metrics) -> (L
     let endpoint = format!("http://{address}").parse().unwrap();
     let settings = otlp::Settings { endpoint: Some(endpoint), authority: None, ratio: 1.0 };
     let source = Source { replica: "one".to_owned(), pod: None, namespace: "domicile-system".to_owned() };
-    let outlet = otlp::logs::Collector::new(&settings, source, RUNTIME.handle().clone()).unwrap().unwrap();
+    let outlet = otlp::logs::Collector::named(&settings, source, RUNTIME.handle().clone()).unwrap().unwrap();
     let settings = Settings { destination: Destination::Outlet(outlet), replica: "one".to_owned() };
     let (_, keyring) = watch::channel(Keyring::Known(keys.clone(), None));
     Log::start(settings, keyring, metrics.clone()).unwrap()
