@@ -1,9 +1,10 @@
 //! A log that goes to a collector: nothing is lost unseen.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use domicile::evidence::key::Keys;
-use domicile::evidence::log::{Keyring, Log, Settings};
+use domicile::evidence::log::{Keyring, Log, Running, Settings};
 use domicile::evidence::sink::Destination;
 use domicile::evidence::verify::{Between, verify};
 use domicile::telemetry::Metrics;
@@ -16,7 +17,7 @@ use crate::collector::Collector;
 use crate::poll::{PATIENCE, until, yes};
 
 /// A log that goes to this address.
-fn log(address: std::net::SocketAddr, keys: &Arc<Keys>, metrics: &Metrics) -> (Log, domicile::evidence::log::Running) {
+fn log(address: SocketAddr, keys: &Arc<Keys>, metrics: &Metrics) -> (Log, Running) {
     let endpoint = format!("http://{address}").parse().unwrap();
     let settings = otlp::Settings { endpoint: Some(endpoint), authority: None, ratio: 1.0 };
     let source = Source { replica: "one".to_owned(), pod: None, namespace: "domicile-system".to_owned() };
@@ -35,7 +36,9 @@ fn file(collector: &Collector) -> Vec<u8> {
 fn every_line_is_a_record_with_its_ids_and_all_of_them_are_the_log() {
     let (collector, keys, few) = (Collector::start(), Arc::new(Keys::make().unwrap()), few());
     let (log, running) = log(collector.address, &keys, &Metrics::default());
-    few.iter().for_each(|draft| log.write(draft.clone()));
+    for draft in &few {
+        log.write(draft.clone());
+    }
     running.close();
     let report = verify(&inputs(&[("log".to_owned(), file(&collector))]), Some(&keys.public()), Between::Nothing);
     assert_eq!((&report.breaks, &report.notes, report.unvouched), (&Vec::new(), &Vec::new(), 0));
