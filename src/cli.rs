@@ -54,7 +54,7 @@ enum Command {
     /// Show where the data of each store comes from, and by which path each origin came
     Lineage(lineage::Arguments),
     /// Run the operator: webhooks and controllers
-    Operator(operator::Arguments),
+    Operator(Box<operator::Arguments>),
     /// Print the admission policies that the operator generates, for manifests without a cluster
     Render(render::Arguments),
     /// Show which kinds are judged, in which versions and by how many paths, and what is not covered
@@ -122,7 +122,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::EmergencyOn(arguments) => emergency_on::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Lineage(arguments) => lineage::run(&arguments),
-        Command::Operator(arguments) => operator::run(arguments),
+        Command::Operator(arguments) => operator::run(*arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Surface(arguments) => surface::run(&arguments),
         Command::Timeline(arguments) => timeline::run(&arguments),

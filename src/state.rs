@@ -92,7 +92,12 @@ const EVENTS_WAITING: usize = 1024;
 
 impl Shared {
     /// The state around an index, and the end at which events come out.
-    pub fn new(mut index: Index, clock: Clock) -> (Arc<Self>, mpsc::Receiver<Message>) {
+    pub fn new(index: Index, clock: Clock) -> (Arc<Self>, mpsc::Receiver<Message>) {
+        Self::with_metrics(index, clock, Metrics::default())
+    }
+
+    /// The same, where something else is counted already.
+    pub fn with_metrics(mut index: Index, clock: Clock, metrics: Metrics) -> (Arc<Self>, mpsc::Receiver<Message>) {
         let (events, drafts) = mpsc::channel(EVENTS_WAITING);
         let world = index.refresh(clock.now());
         let shared = Self {
@@ -117,7 +122,7 @@ impl Shared {
             audit: watch::Sender::default(),
             decision_log: OnceLock::new(),
             clock,
-            metrics: Metrics::default(),
+            metrics,
         };
         (Arc::new(shared), drafts)
     }

@@ -1,8 +1,12 @@
-//! Logs and metrics. Never the content of an object: names, kinds, rules and verdicts only.
+//! Logs, metrics and spans. Never the content of an object: names, kinds, rules and verdicts only.
 //!
 //! No label grows with the cluster: what labels name are rules, policies, controllers and kinds, never objects or namespaces.
 //! Histograms are classic ones: the library writes native ones in Prometheus' protobuf form only, which this endpoint does not
 //! speak.
+
+#[cfg(feature = "otlp")]
+pub mod otlp;
+pub mod spans;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -89,6 +93,8 @@ pub struct Metrics {
     pub events_dropped: Counter,
     /// Decisions that the decision log lacks.
     pub decisions_lost: Counter,
+    /// Spans in batches that the collector of traces did not take.
+    pub spans_lost: Counter,
     /// Watches that failed and were started again.
     pub watch_failures: Counter,
     /// Whether this replica holds the lease and writes.
@@ -133,6 +139,7 @@ impl Default for Metrics {
             admission_seconds: Histogram::new(buckets),
             events_dropped: Counter::default(),
             decisions_lost: Counter::default(),
+            spans_lost: Counter::default(),
             watch_failures: Counter::default(),
             leading: Gauge::default(),
             enforcement_off: Gauge::default(),
@@ -165,6 +172,7 @@ impl Metrics {
             admission_seconds,
             events_dropped,
             decisions_lost,
+            spans_lost,
             watch_failures,
             leading,
             enforcement_off,
@@ -188,6 +196,7 @@ impl Metrics {
         registry.register("admission_duration_seconds", "Time to answer an admission review", admission_seconds);
         registry.register("events_dropped", "Events dropped because too many waited", events_dropped);
         registry.register("decisions_lost", "Decisions that the decision log lacks", decisions_lost);
+        registry.register("spans_lost", "Spans that the collector of traces did not take", spans_lost);
         registry.register("watch_failures", "Watches that failed and were started again", watch_failures);
         registry.register("leading", "Whether this replica writes", leading);
         registry.register("enforcement_off", "Whether enforcement is switched off", enforcement_off);
@@ -211,12 +220,13 @@ impl Metrics {
         registry
     }
 
-    /// Counts a turn of a controller.
-    pub fn reconciled(&self, controller: &'static str, started: Instant, done: bool) {
+    /// Counts a turn of a controller, and returns what is said to have come of it.
+    pub fn reconciled(&self, controller: &'static str, started: Instant, done: bool) -> &'static str {
         let result = if done { "done" } else { "failed" };
         self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
         let seconds = started.elapsed().as_secs_f64();
         self.reconcile_seconds.get_or_create(&ControllerLabels { controller }).observe(seconds);
+        result
     }
 
     /// Counts a write of a report.
@@ -293,17 +303,33 @@ pub enum LogFormat {
     Text,
 }
 
+/// Whoever listens beside the log.
+pub type Listener = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
+
 /// Starts logging to stderr. `filter` is a level for each target, as in `info,domicile=debug`.
-pub fn init(format: LogFormat, filter: &str) {
+pub fn init(format: LogFormat, filter: &str, listener: Option<Listener>) {
+    // A second call keeps the first subscriber.
+    let _ = subscriber(format, filter, listener).try_init();
+}
+
+/// What takes log lines, and spans if somebody listens to them. If nobody does, none is made.
+pub fn subscriber(
+    format: LogFormat,
+    filter: &str,
+    listener: Option<Listener>,
+) -> impl tracing::Subscriber + Send + Sync {
     // Unlike the filter by spans and fields this one needs no regular expressions, which cost a MiB.
     let filter: Targets = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    // Lines stand alone.
+    let filter = filter.with_target(spans::TARGET, LevelFilter::OFF);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_target(false).boxed(),
     };
-    // A second call keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let lines: Listener = lines.with_filter(filter).boxed();
+    let listeners: Vec<Listener> = [lines].into_iter().chain(listener).collect();
+    tracing_subscriber::registry().with(listeners)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub mod admit;
 mod recorded;
 mod review;
 pub mod tls;
+mod traced;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -22,6 +23,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
 use crate::state::Shared;
 use admit::{Phase, Scope};
+use traced::Trace;
 
 /// The API server limits an object to 3 MiB; an update carries two, and the review around them is small.
 const LARGEST_REVIEW: usize = 8 * 1024 * 1024;
@@ -64,18 +66,20 @@ async fn mutate(
     State(shared): State<Arc<Shared>>,
     Path(scope): Path<Scope>,
     version: Version,
+    trace: Trace,
     body: Bytes,
 ) -> Response {
-    last(&shared, version, answer(&shared, Phase::Mutate, scope, &body).await)
+    last(&shared, version, answer(&shared, Phase::Mutate, scope, &body, &trace).await)
 }
 
 async fn validate(
     State(shared): State<Arc<Shared>>,
     Path(scope): Path<Scope>,
     version: Version,
+    trace: Trace,
     body: Bytes,
 ) -> Response {
-    last(&shared, version, answer(&shared, Phase::Validate, scope, &body).await)
+    last(&shared, version, answer(&shared, Phase::Validate, scope, &body, &trace).await)
 }
 
 /// API servers keep connections, and HTTP/1.1 is what they use for webhooks: one that is told to close does not send the
@@ -87,16 +91,20 @@ fn last(shared: &Shared, version: Version, mut response: Response) -> Response {
     response
 }
 
-async fn answer(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Response {
+async fn answer(shared: &Shared, phase: Phase, scope: Scope, body: &[u8], trace: &Trace) -> Response {
     let arrived = Instant::now();
     if !shared.synced() {
+        trace.failed();
         return (StatusCode::SERVICE_UNAVAILABLE, "caches are not full yet; retry").into_response();
     }
-    let answer = admit::review(shared, phase, scope, body).await;
+    let answer = admit::review(shared, phase, scope, body, trace).await;
     shared.metrics.admission_seconds.observe(arrived.elapsed().as_secs_f64());
     match answer {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("not an admission review: {error}")).into_response(),
+        Err(error) => {
+            trace.failed();
+            (StatusCode::BAD_REQUEST, format!("not an admission review: {error}")).into_response()
+        }
     }
 }
 

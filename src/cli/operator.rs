@@ -12,7 +12,9 @@ use crate::controllers::owner::Name;
 use crate::controllers::reports::{ReportChoice, Settings};
 use crate::controllers::run::{self, Options};
 use crate::evidence::sink::{Destination, Files};
-use crate::telemetry::{self, LogFormat};
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp;
+use crate::telemetry::{self, LogFormat, Metrics};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -52,8 +54,8 @@ pub struct Arguments {
     /// Seconds for which the evidence of a node's country must be gone or disputed before its label is taken away
     #[arg(long, env = "DOMICILE_LABEL_GRACE_SECONDS", default_value_t = 30)]
     label_grace_seconds: u64,
-    /// Where decisions are recorded: `off`, `stdout`, or a file
-    #[arg(long, env = "DOMICILE_DECISION_LOG", default_value = "off", value_name = "off|stdout|PATH")]
+    /// Where decisions are recorded: `off`, `stdout`, a file, or with `otlp` the collector that --otlp-endpoint names
+    #[arg(long, env = "DOMICILE_DECISION_LOG", default_value = "off", value_name = "off|stdout|otlp|PATH")]
     decision_log: String,
     /// How large a file of the decision log becomes before the next begins, in MiB
     #[arg(
@@ -86,6 +88,9 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..=1000)
     )]
     report_writes_per_second: u32,
+    #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    traces: otlp::Settings,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -116,6 +121,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         geo_database,
         report_api,
         report_writes_per_second,
+        #[cfg(feature = "otlp")]
+        traces,
         log_format,
         log,
     } = arguments;
@@ -123,7 +130,36 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         eprintln!("domicile: an authority must hold at least three times as long as a certificate");
         return Ok(Exit::Usage);
     }
-    telemetry::init(log_format, &log);
+    let replica = identity.clone().unwrap_or_else(made_up);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
+    let metrics = Metrics::default();
+    #[cfg(feature = "otlp")]
+    let (exporter, collector) = {
+        let source = otlp::Source { replica: replica.clone(), pod: identity, namespace: namespace.clone() };
+        let collector = otlp::logs::Collector::named(&traces, source.clone(), runtime.handle().clone())?;
+        (otlp::Exporter::start(&traces, source, runtime.handle().clone(), metrics.spans_lost.clone())?, collector)
+    };
+    #[cfg(feature = "otlp")]
+    let listener = exporter.as_ref().map(otlp::Exporter::listener);
+    #[cfg(not(feature = "otlp"))]
+    let (listener, collector) = (None, None);
+    let decision_log = match decision_log.as_str() {
+        "off" => None,
+        "stdout" => Some(Destination::Stdout),
+        "otlp" => {
+            let Some(collector) = collector else {
+                eprintln!("domicile: --decision-log otlp needs a collector: --otlp-endpoint");
+                return Ok(Exit::Usage);
+            };
+            Some(Destination::Outlet(collector))
+        }
+        path => Some(Destination::File(Files {
+            path: path.into(),
+            size: decision_log_size_mib * 1024 * 1024,
+            kept: decision_log_files.into(),
+        })),
+    };
+    telemetry::init(log_format, &log, listener);
     let hints = geo_database.map(|file| crate::geo::open(&file)).transpose()?;
     let address = match webhook_url {
         Some(url) => Address::Url(url.trim_end_matches('/').to_owned()),
@@ -136,7 +172,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         namespace,
         guards,
         hints,
-        identity: identity.unwrap_or_else(made_up),
+        identity: replica,
         owner,
         certificate_secret,
         certificate_mode,
@@ -144,21 +180,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             authority: Duration::from_secs(authority_lifetime_seconds),
             certificate: Duration::from_secs(certificate_lifetime_seconds),
         },
-        decision_log: match decision_log.as_str() {
-            "off" => None,
-            "stdout" => Some(Destination::Stdout),
-            path => Some(Destination::File(Files {
-                path: path.into(),
-                size: decision_log_size_mib * 1024 * 1024,
-                kept: decision_log_files.into(),
-            })),
-        },
+        decision_log,
         decision_log_secret,
         label_grace: Duration::from_secs(label_grace_seconds),
         reports: Settings { api: report_api, writes_per_second: report_writes_per_second },
+        metrics,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(WORKERS).build()?;
-    runtime.block_on(run::run(options))?;
+    let ended = runtime.block_on(run::run(options));
+    #[cfg(feature = "otlp")]
+    if let Some(exporter) = exporter {
+        exporter.close();
+    }
+    ended?;
     Ok(Exit::Ok)
 }
 

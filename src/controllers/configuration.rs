@@ -644,9 +644,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
                 _ => false,
             };
             if !stands || repair <= tokio::time::Instant::now() {
-                let started = tokio::time::Instant::now();
+                let reconcile = shared.metrics.turn("configuration");
                 let turn = write(&client, &mut inputs, &owner).await;
-                shared.metrics.reconciled("configuration", started, turn.is_ok());
+                reconcile.ended(turn.is_ok());
                 match turn {
                     Ok(generations) => {
                         written = Some((inputs.clone(), generations));

@@ -4,7 +4,7 @@
 //! without signatures and users. It has no owner, unlike all else that the operator writes: what was signed should still be
 //! verifiable when the installation is gone. If it is removed while a replica lives, it comes back with the same keys.
 //!
-//! Where the log goes to standard output nobody can read its end when the operator starts again, so that the Secret also
+//! Where the log goes to standard output or to a collector nobody can read its end when the operator starts again, so that the Secret also
 //! keeps the last checkpoint of each replica.
 
 pub mod audit;

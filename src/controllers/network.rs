@@ -183,7 +183,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, owner: Own
         let mut until = None;
         let mut failed = false;
         if listed && shared.synced() {
-            let started = tokio::time::Instant::now();
+            let reconcile = shared.metrics.turn("network");
             let networks = shared.index().networks(shared.now());
             until = networks.until;
             failed = match owner.current(&client).await {
@@ -196,7 +196,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, owner: Own
                     true
                 }
             };
-            shared.metrics.reconciled("network", started, !failed);
+            reconcile.ended(!failed);
         }
         let again = async { if failed { tokio::time::sleep(AGAIN).await } else { std::future::pending().await } };
         tokio::select! {

@@ -101,12 +101,12 @@ pub async fn run(client: Client, shared: Arc<Shared>, grace: Duration) {
     loop {
         let mut failed = false;
         if shared.synced() {
-            let started = tokio::time::Instant::now();
+            let reconcile = shared.metrics.turn("nodes");
             let steps = plan(shared.index().nodes(), &mut doubts, grace, Instant::now());
             for step in steps {
                 failed |= !apply(&client, &shared, step).await;
             }
-            shared.metrics.reconciled("nodes", started, !failed);
+            reconcile.ended(!failed);
         }
         let due = doubts.values().map(|(since, _)| grace.saturating_sub(since.elapsed())).min();
         // A label that is gone leaves its doubt behind, which then is due at once and has nothing to do.

@@ -192,9 +192,9 @@ async fn started(
             () = clock::reach(keeper.next) => due = Instant::now(),
             () = tokio::time::sleep_until(due) => {
                 published.mark_unchanged();
-                let started = Instant::now();
+                let reconcile = shared.metrics.turn("policies");
                 let turn = keeper.turn().await;
-                shared.metrics.reconciled("policies", started, turn.is_ok());
+                reconcile.ended(turn.is_ok());
                 due = turn?;
             }
         }

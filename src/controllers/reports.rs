@@ -243,7 +243,7 @@ async fn keep(client: &Client, shared: &Shared, api: ReportApi, budget: &Budget)
             }
             () = budget.turn(), if !stale && !steps.is_empty() => {
                 let (Some((key, step)), Some(audit)) = (steps.pop(), &audit) else { continue };
-                let started = Instant::now();
+                let reconcile = shared.metrics.turn("reports");
                 let done = match step {
                     Step::Write(position) => write(client, shared, api, audit, position, &mut seen.present).await,
                     Step::Delete => {
@@ -254,7 +254,7 @@ async fn keep(client: &Client, shared: &Shared, api: ReportApi, budget: &Budget)
                         done
                     }
                 };
-                shared.metrics.reconciled("reports", started, done);
+                reconcile.ended(done);
                 if !done {
                     retry.get_or_insert(Instant::now() + AGAIN);
                 }

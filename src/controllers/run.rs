@@ -20,6 +20,7 @@ use crate::evidence::log::{self, Keyring, Log, Running};
 use crate::evidence::sink::Destination;
 use crate::index::Index;
 use crate::state::{Clock, Shared};
+use crate::telemetry::Metrics;
 use crate::webhook::{self, tls};
 
 /// How the operator runs.
@@ -55,6 +56,8 @@ pub struct Options {
     pub label_grace: Duration,
     /// How reports are written.
     pub reports: reports::Settings,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// Whoever routes requests here needs a moment to notice that it should not; until then they are answered, each as the last one
@@ -85,6 +88,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         decision_log_secret,
         label_grace,
         reports: report_settings,
+        metrics,
     } = options;
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -96,7 +100,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         index.hint(hints);
     }
     let index = if guards { index } else { index.without_exceptions() };
-    let (shared, messages) = Shared::new(index, Clock::wall());
+    let (shared, messages) = Shared::with_metrics(index, Clock::wall(), metrics);
 
     let serving = Arc::new(tls::Serving::default());
     let owner = Owner::new(owner);
@@ -187,7 +191,7 @@ fn record(
 ) -> anyhow::Result<Option<(evidence::Keeper, Running)>> {
     let Some(destination) = destination else { return Ok(None) };
     let (keyring, keys) = tokio::sync::watch::channel(Keyring::default());
-    let keeps_checkpoints = destination == Destination::Stdout;
+    let keeps_checkpoints = !destination.can_be_read();
     let settings = log::Settings { destination, replica: replica.to_owned() };
     let (log, running) =
         Log::start(settings, keys, shared.metrics.clone()).context("failed to start the decision log")?;

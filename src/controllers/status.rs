@@ -18,7 +18,6 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use super::FIELD_MANAGER;
 use super::clock;
@@ -299,7 +298,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         // What the API server asks about is told by a watch, like everything else.
         if shared.synced() && shared.live().is_some() {
             let now = shared.now();
-            let started = Instant::now();
+            let reconcile = shared.metrics.turn("status");
             let (plan, basis) = {
                 let (mut observed, basis) = {
                     let mut index = shared.index();
@@ -310,7 +309,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     };
                     (observed, index.world().basis.clone())
                 };
-                shared.metrics.audited(&observed, started.elapsed());
+                shared.metrics.audited(&observed, reconcile.elapsed());
                 let off = match &*shared.emergency() {
                     Emergency::Off(record) => Some(record.sentence()),
                     Emergency::Unknown | Emergency::Enforcing => None,
@@ -333,7 +332,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             recorded.tell(&shared, &basis).await;
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;
-            shared.metrics.reconciled("status", started, !failed);
+            reconcile.ended(!failed);
         }
         let again = async {
             if failed {

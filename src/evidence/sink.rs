@@ -1,4 +1,4 @@
-//! Where lines go: standard output, or a file that is only ever added to (no client).
+//! Where lines go: standard output, a file that is only ever added to, or whoever else takes them (no client).
 //!
 //! A file is turned over before it would grow beyond its size: `log` becomes `log.1`, that `log.2` and so on, and the oldest
 //! goes. What stands in a file is never written again, not even a line that was left unfinished.
@@ -7,9 +7,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::digest::Digest;
-use super::record::{BEGINNING, Follows, Head, Place, Torn};
+use super::record::{BEGINNING, Follows, Head, Line, Place, Torn};
 
 /// Why nothing can be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,15 +27,37 @@ pub enum SinkError {
     /// Nobody reads it.
     #[error("failed to write to standard output")]
     Stdout(#[source] io::Error),
+    /// It was not taken.
+    #[error("failed to hand over a line")]
+    Outlet(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Whoever else takes lines, each as a whole or not at all.
+pub trait Outlet: std::fmt::Debug + Send + Sync {
+    /// Hands over a line, and what it says as text. Blocks until it is taken.
+    ///
+    /// # Errors
+    ///
+    /// When it was not taken, as far as can be told.
+    fn write(&self, line: &Line, text: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// Where to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Destination {
     /// Standard output.
     Stdout,
     /// A file.
     File(Files),
+    /// Somebody else.
+    Outlet(Arc<dyn Outlet>),
+}
+
+impl Destination {
+    /// Whether the end of what was written before can be read there.
+    pub fn can_be_read(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
 }
 
 /// A file and those that came before it.
@@ -64,6 +87,8 @@ pub enum Sink {
     Stdout,
     /// A file.
     File(OpenFile),
+    /// Somebody else.
+    Outlet(Arc<dyn Outlet>),
 }
 
 /// An open file.
@@ -89,13 +114,14 @@ impl Sink {
                 let (file, tail) = OpenFile::open(files)?;
                 Ok((Self::File(file), tail))
             }
+            Destination::Outlet(outlet) => Ok((Self::Outlet(outlet.clone()), Tail::default())),
         }
     }
 
     /// Whether a line of this length wants a new file first.
     pub fn is_full(&self, length: usize) -> bool {
         match self {
-            Self::Stdout => false,
+            Self::Stdout | Self::Outlet(_) => false,
             Self::File(open) => open.written > 0 && open.written.saturating_add(length as u64) > open.files.size,
         }
     }
@@ -107,21 +133,21 @@ impl Sink {
     /// When files cannot be renamed or made.
     pub fn turn(&mut self) -> Result<(), SinkError> {
         match self {
-            Self::Stdout => Ok(()),
+            Self::Stdout | Self::Outlet(_) => Ok(()),
             Self::File(open) => open.turn(),
         }
     }
 
-    /// Writes a line.
+    /// Writes a line, as it stands in the text.
     ///
     /// # Errors
     ///
     /// When it could not be written, or only in part.
-    pub fn write(&mut self, line: &str) -> Result<(), SinkError> {
-        let mut bytes = Vec::with_capacity(line.len() + 2);
+    pub fn write(&mut self, line: &Line, text: &str) -> Result<(), SinkError> {
+        let mut bytes = Vec::with_capacity(text.len() + 2);
         match self {
             Self::Stdout => {
-                bytes.extend([line.as_bytes(), b"\n"].concat());
+                bytes.extend([text.as_bytes(), b"\n"].concat());
                 let mut out = io::stdout().lock();
                 out.write_all(&bytes).and_then(|()| out.flush()).map_err(SinkError::Stdout)
             }
@@ -129,12 +155,13 @@ impl Sink {
                 if open.unfinished {
                     bytes.push(b'\n');
                 }
-                bytes.extend([line.as_bytes(), b"\n"].concat());
+                bytes.extend([text.as_bytes(), b"\n"].concat());
                 open.file.write_all(&bytes).map_err(|error| open.failed(error))?;
                 open.written += bytes.len() as u64;
                 open.unfinished = false;
                 Ok(())
             }
+            Self::Outlet(outlet) => outlet.write(line, text).map_err(SinkError::Outlet),
         }
     }
 
@@ -145,7 +172,7 @@ impl Sink {
     /// When the system cannot do that.
     pub fn sync(&mut self) -> Result<(), SinkError> {
         match self {
-            Self::Stdout => Ok(()),
+            Self::Stdout | Self::Outlet(_) => Ok(()),
             Self::File(open) => open.file.sync_data().map_err(|error| open.failed(error)),
         }
     }

@@ -13,7 +13,7 @@ use super::digest::{Digest, hexadecimal};
 use super::key::Keys;
 use super::log::{Draft, Keyring, Message, Settings};
 use super::record::{Chain, Context, Decision, File, Follows, Found, Line, Lost, Part, Place, Record, Seal};
-use super::sink::{Destination, Sink, SinkError};
+use super::sink::{Sink, SinkError};
 use crate::interpret::basis::Basis;
 use crate::telemetry::Metrics;
 
@@ -188,7 +188,7 @@ impl Writer {
     /// Begins a chain after what is there.
     fn begin(&mut self) -> Result<(), WriteError> {
         let (sink, mut tail) = Sink::open(&self.settings.destination)?;
-        if self.settings.destination == Destination::Stdout
+        if !self.settings.destination.can_be_read()
             && let Keyring::Known(_, kept) = &*self.keys.borrow()
         {
             let own = self.checkpoint.borrow().clone();
@@ -338,7 +338,7 @@ impl Open {
 
     fn put(&mut self, line: &Line) -> Result<(), WriteError> {
         let text = line.write()?;
-        self.sink.write(&text)?;
+        self.sink.write(line, &text)?;
         self.previous = Digest::of(text.as_bytes());
         self.seq += 1;
         self.unsealed += 1;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recorded;
 use super::review::{Asked, Content};
+use super::traced::Trace;
 use crate::api::v1alpha1::GROUP;
 use crate::controllers::events::Admission;
 use crate::controllers::reports::refused::Refused;
@@ -38,6 +39,16 @@ pub enum Phase {
     Validate,
 }
 
+impl Phase {
+    /// As it is called in metrics, logs and spans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mutate => "mutate",
+            Self::Validate => "validate",
+        }
+    }
+}
+
 /// Why the API server asks: the entry of the configuration that matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +63,19 @@ pub enum Scope {
     Cluster,
     /// The object is one of our own kinds, or a namespace.
     Own,
+}
+
+impl Scope {
+    /// As it is called in the path.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Labelled => "labelled",
+            Self::Declared => "declared",
+            Self::Object => "object",
+            Self::Cluster => "cluster",
+            Self::Own => "own",
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -138,8 +162,17 @@ struct Cause {
 ///
 /// When `body` is not an admission review with a request. What is wrong with the object itself is an answer, not an
 /// error.
-pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+pub async fn review(
+    shared: &Shared,
+    phase: Phase,
+    scope: Scope,
+    body: &[u8],
+    trace: &Trace,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let reading = trace.decode();
     let asked = Asked::read(body)?;
+    drop(reading);
+    trace.asked(phase, scope, &asked);
     let operation = match (asked.operation.as_ref(), asked.sub_resource.as_ref()) {
         ("CREATE", "" | "binding") => Operation::Create,
         // A pod's labels can also be changed through its status, and containers be added to a running one.
@@ -163,19 +196,20 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
         old: asked.old_object.as_ref().map(Content::as_body),
         user: asked.user.as_user(),
     };
-    let Judged { world, at, outcome } = judge(shared, scope, &request).await;
+    let Judged { world, at, outcome } = judge(shared, scope, &request, trace).await;
     let outcome = outcome.map(Arc::new);
     let (verdict, mut response) = match &outcome {
         Ok(judgement) => respond(&asked.uid, phase, &request, judgement),
         Err(error) => (ERROR, refuse(&asked.uid, error, &request)),
     };
-    let phase_label = if phase == Phase::Mutate { "mutate" } else { "validate" };
-    let labels = AdmissionLabels { phase: phase_label, kind: known_kind(&asked.kind.kind), verdict };
+    trace.judged(verdict, outcome.as_deref().ok());
+    let labels = AdmissionLabels { phase: phase.name(), kind: known_kind(&asked.kind.kind), verdict };
     shared.metrics.admissions.get_or_create(&labels).inc();
     if let (Ok(judgement), Some(log)) = (&outcome, shared.decision_log())
         && let Some(draft) = recorded::draft(&asked, phase, verdict, judgement, (at, &world))
     {
         response.is_recorded(&draft.id);
+        trace.is_recorded(&draft.id);
         log.write(draft);
     }
     if let Ok(judgement) = outcome
@@ -186,7 +220,7 @@ pub async fn review(shared: &Shared, phase: Phase, scope: Scope, body: &[u8]) ->
             let rules: BTreeSet<&str> = refusals().map(|finding| finding.rule).collect();
             let policies: BTreeSet<&str> = refusals().filter_map(|finding| finding.policy.as_deref()).collect();
             tracing::info!(
-                phase = phase_label, verdict, gvk = %asked.kind, namespace = %asked.namespace, name = %asked.name,
+                phase = phase.name(), verdict, gvk = %asked.kind, namespace = %asked.namespace, name = %asked.name,
                 rule = joined(&rules), policy = joined(&policies),
                 "refused"
             );
@@ -256,12 +290,13 @@ struct Judged {
 }
 
 /// Judges against a snapshot that has caught up with what the API server knows.
-async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Judged {
+async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>, trace: &Trace) -> Judged {
     // Both well below the timeout of the configuration, so that the answer still says why.
     const PATIENCE: Duration = Duration::from_millis(1500);
     const PATIENCE_FOR_OTHERS: Duration = Duration::from_millis(500);
     if !matches!(scope, Scope::Own | Scope::Cluster) && !knows(shared, scope, request.namespace) {
         let mut published = shared.published();
+        let _waiting = trace.wait("namespace");
         let caught_up = published.wait_for(|_| knows(shared, scope, request.namespace));
         if tokio::time::timeout(PATIENCE, caught_up).await.is_err() {
             let outcome = Err(JudgeError::UnknownNamespace(request.namespace.to_owned()));
@@ -269,6 +304,7 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Judged {
         }
     }
     let judge = || {
+        let _deciding = trace.decide();
         let (world, at) = (shared.world(), shared.now());
         let outcome = interpret::judge(&world, request, at);
         Judged { world, at, outcome }
@@ -286,9 +322,12 @@ async fn judge(shared: &Shared, scope: Scope, request: &Request<'_>) -> Judged {
     // From here on nothing that is published is missed; what came since is seen by the first turn.
     let mut published = shared.published();
     published.mark_changed();
-    while let Some(patience) = patience(&judged.outcome)
-        && let Ok(Ok(())) = tokio::time::timeout_at(started + patience, published.changed()).await
-    {
+    let mut waiting = None;
+    while let Some(patience) = patience(&judged.outcome) {
+        waiting.get_or_insert_with(|| trace.wait("others"));
+        if !matches!(tokio::time::timeout_at(started + patience, published.changed()).await, Ok(Ok(()))) {
+            break;
+        }
         judged = judge();
     }
     judged

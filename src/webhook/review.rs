@@ -106,7 +106,8 @@ impl fmt::Display for GroupKind<'_> {
 }
 
 impl GroupKind<'_> {
-    fn is_pod(&self) -> bool {
+    /// Whether it is a pod.
+    pub fn is_pod(&self) -> bool {
         self.group.is_empty() && self.kind == "Pod"
     }
 }
@@ -131,6 +132,12 @@ impl Content<'_> {
 }
 
 impl<'a> Asked<'a> {
+    /// The operation, as one of a fixed few words.
+    pub fn operation_name(&self) -> &'static str {
+        const NAMES: [&str; 4] = ["CREATE", "UPDATE", "DELETE", "CONNECT"];
+        NAMES.into_iter().find(|name| *name == self.operation).unwrap_or("other")
+    }
+
     /// Reads the request of a review.
     ///
     /// # Errors

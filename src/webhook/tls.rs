@@ -223,7 +223,8 @@ impl ResolvesServerCert for Serving {
     }
 }
 
-fn provider() -> CryptoProvider {
+/// Whose cryptography is used, for all that the operator serves and calls.
+pub fn provider() -> CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
 

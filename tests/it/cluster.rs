@@ -26,3 +26,4 @@ mod restart;
 mod scheduling;
 mod startup;
 mod status;
+mod traces;

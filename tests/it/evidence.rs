@@ -3,6 +3,7 @@
 mod audit;
 mod chains;
 mod changes;
+mod collected;
 mod command;
 mod replay;
 

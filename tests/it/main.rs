@@ -11,6 +11,7 @@ mod chart;
 mod cli;
 mod client;
 mod cluster;
+mod collector;
 mod evidence;
 mod front;
 mod fuzz;
@@ -22,4 +23,5 @@ mod plane;
 mod poll;
 #[path = "../law/properties/scheduler.rs"]
 mod scheduler;
+mod traces;
 mod webhook;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{RELEASE, chart, checkout, helm, names, of_kind, one, rendered, texts};
+use super::{RELEASE, chart, checkout, helm, names, of_kind, one, rendered, template, texts};
 
 #[test]
 fn helm_finds_nothing_to_complain_about() {
@@ -126,6 +126,52 @@ fn the_operator_calls_the_api_server_and_nobody_else() {
     let ports = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
     assert_eq!(policy(&[])["egress"], json!([{"ports": ports}]));
     assert!(of_kind(&rendered(&["networkPolicy.enabled=false"]), "NetworkPolicy").is_empty());
+
+    // Nor a collector of traces, unless it is named.
+    let to = "networkPolicy.collector={\"to\":[{\"ipBlock\":{\"cidr\":\"192.0.2.2/32\"}}],\"ports\":[4319]}";
+    assert_eq!(policy(&[to])["egress"].as_array().unwrap().len(), 1);
+    let told = policy(&[to, "telemetry.otlp.endpoint=\"http://collector.observability:4318\""]);
+    let names = json!({
+        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+        "to": [{
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }],
+    });
+    let collector =
+        json!({"ports": [{"port": 4319, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "192.0.2.2/32"}}]});
+    assert_eq!(told["egress"].as_array().unwrap()[1..], [collector, names]);
+}
+
+#[test]
+fn traces_go_nowhere_unless_a_collector_is_named() {
+    let pod = |settings: &[&str]| one(&rendered(settings), "Deployment", RELEASE)["spec"]["template"]["spec"].clone();
+    let of_traces = |pod: &Value| {
+        let arguments = texts(&pod["containers"][0]["args"]);
+        arguments.into_iter().filter(|argument| argument.contains("otlp")).collect::<Vec<_>>()
+    };
+    let ratio = "telemetry.otlp.ratio=0.25";
+    assert_eq!(of_traces(&pod(&[ratio, "telemetry.otlp.authority=\"collector\""])), Vec::<String>::new());
+    let plain = pod(&["telemetry.otlp.endpoint=\"http://collector:4318\"", ratio]);
+    assert_eq!(of_traces(&plain), ["--otlp-endpoint=http://collector:4318", "--otlp-sampling-ratio=0.25"]);
+    assert!(plain["volumes"].is_null(), "{plain}");
+    let vouched = pod(&[
+        "telemetry.otlp={\"endpoint\":\"https://collector:4318\",\"authority\":\"collector-ca\"}",
+        "decisionLog.destination=\"file\"",
+    ]);
+    assert_eq!(of_traces(&vouched)[2], "--otlp-certificate-authority=/etc/domicile/collector/ca.crt");
+    let volumes: Vec<_> = vouched["volumes"].as_array().unwrap().iter().map(|volume| &volume["name"]).collect();
+    let mounts: Vec<_> =
+        vouched["containers"][0]["volumeMounts"].as_array().unwrap().iter().map(|mount| &mount["name"]).collect();
+    assert_eq!((volumes.clone(), mounts), (vec![&json!("decision-log"), &json!("collector-authority")], volumes));
+    assert_eq!(vouched["volumes"][1]["configMap"], json!({"name": "collector-ca"}));
+
+    let recorded = "decisionLog.destination=\"otlp\"";
+    let arguments =
+        texts(&pod(&[recorded, "telemetry.otlp.endpoint=\"http://collector:4318\""])["containers"][0]["args"]);
+    assert!(arguments.contains(&"--decision-log=otlp".to_owned()), "{arguments:?}");
+    let nowhere = template(&[recorded]);
+    assert!(!nowhere.ok && nowhere.stderr.contains("needs telemetry.otlp.endpoint"), "{}", nowhere.stderr);
 }
 
 #[test]

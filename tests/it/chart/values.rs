@@ -100,6 +100,10 @@ fn values_of_the_wrong_kind_are_refused() {
         "reports.api=\"both\"",
         "reports.writesPerSecond=0",
         "prometheusRule.runbookUrl=\"\"",
+        "telemetry.otlp.endpoint=\"collector:4318\"",
+        "telemetry.otlp.endpoint=\"https://user:password@collector:4318\"",
+        "telemetry.otlp.ratio=1.5",
+        "networkPolicy.collector.ports=[]",
     ] {
         let run = template(&[wrong]);
         assert!(!run.ok && run.stderr.contains("schema"), "{wrong}: {}", run.stderr);
