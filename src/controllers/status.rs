@@ -288,6 +288,8 @@ impl Drop for Told<'_> {
 /// Runs until dropped. Judges again when something changed, and at the instant at which time alone changes verdicts.
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     const AGAIN: Duration = Duration::from_secs(1);
+    // Whatever happens, some of what was judged long ago is judged anew.
+    const LOOK: Duration = Duration::from_secs(60);
     let mut published = shared.published();
     let _told = Told(&shared);
     let mut recorded = Audit::default();
@@ -328,19 +330,13 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                 }
                 (plan(observed, &cover, now), basis)
             };
-            took = started.elapsed();
+            took = reconcile.elapsed();
             recorded.tell(&shared, &basis).await;
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;
             reconcile.ended(!failed);
         }
-        let again = async {
-            if failed {
-                tokio::time::sleep(AGAIN).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
+        let again = tokio::time::sleep(if failed { AGAIN } else { LOOK });
         tokio::select! {
             changed = published.changed() => {
                 if changed.is_err() {

@@ -30,6 +30,8 @@ pub struct Gazetteer {
     starts: BTreeMap<[u8; START], BTreeSet<String>>,
     /// Whether a zone id may hold its region elsewhere than at its beginning.
     regions_anywhere: bool,
+    /// The first two letters of zone and region ids: most words of configuration begin otherwise.
+    beginnings: Pairs,
     zones: BTreeMap<String, Places>,
     labels: BTreeMap<(String, String), Places>,
     selectors: Vec<(BTreeMap<String, String>, Places)>,
@@ -48,6 +50,30 @@ pub struct Gazetteer {
     objects: BTreeMap<ObjectName, Places>,
     /// What is told about addresses that nobody declares.
     pub hints: Option<Hints>,
+}
+
+/// Pairs of letters; which of them are capital letters, and what else is none, is not told apart.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pairs([u32; 32]);
+
+impl Pairs {
+    /// The first two bytes of a word, as far as they count.
+    fn of(word: &str) -> Option<(usize, u8)> {
+        const LETTER: u8 = 31;
+        let &[first, second, ..] = word.as_bytes() else { return None };
+        Some((usize::from(first & LETTER), second & LETTER))
+    }
+
+    fn add(&mut self, word: &str) {
+        if let Some((first, second)) = Self::of(word) {
+            self.0[first] |= 1 << second;
+        }
+    }
+
+    /// Whether a word of this beginning may have been added; of one that is shorter nobody knows.
+    fn may_hold(&self, word: &str) -> bool {
+        Self::of(word).is_none_or(|(first, second)| self.0[first] >> second & 1 == 1)
+    }
 }
 
 /// So many bytes of an id are enough to tell it from most words.
@@ -249,9 +275,11 @@ impl Gazetteer {
         for (provider, id) in regions {
             state(&mut self.folded, (provider.clone(), fold(&id)), places);
             self.starts.entry(start(id.as_bytes())).or_default().insert(id.clone());
+            self.beginnings.add(&id);
             state(self.regions.entry(id).or_default(), provider, places);
         }
         for zone in zones {
+            self.beginnings.add(&zone);
             state(&mut self.zones, zone, places);
         }
         for class in storage_classes {
@@ -373,7 +401,8 @@ impl Gazetteer {
 
     /// Whether a word may be the id of a region or zone. Whoever is told no by this need not ask [`Self::zone`].
     pub fn may_name_a_region(&self, word: &str) -> bool {
-        self.zones.contains_key(word) || self.regions_within(word).next().is_some()
+        let may_begin = self.regions_anywhere || self.beginnings.may_hold(word);
+        may_begin && (self.zones.contains_key(word) || self.regions_within(word).next().is_some())
     }
 
     /// Where a zone that a `Location` names lies.

@@ -16,7 +16,7 @@ fn now() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
 }
 
-fn object(api_version: &str, kind: &str, (namespace, name): (&str, &str), rest: Value) -> Value {
+fn object(api_version: &str, kind: &str, (namespace, name): (&str, &str), rest: &Value) -> Value {
     let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
     if !namespace.is_empty() {
         object["metadata"]["namespace"] = namespace.into();
@@ -35,13 +35,13 @@ fn node(name: &str, region: &str) -> Value {
     let zone = format!("{region}a");
     let labels = json!({"topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone});
     let id = format!("aws:///{zone}/i-{name}");
-    object("v1", "Node", ("", name), json!({"labels": labels, "spec": {"providerID": id}}))
+    object("v1", "Node", ("", name), &json!({"labels": labels, "spec": {"providerID": id}}))
 }
 
 fn class(name: &str, region: &str) -> Value {
     let expression = json!([{"key": "topology.kubernetes.io/region", "values": [region]}]);
     let rest = json!({"provisioner": "ebs.csi.aws.com", "allowedTopologies": [{"matchLabelExpressions": expression}]});
-    object("storage.k8s.io/v1", "StorageClass", ("", name), rest)
+    object("storage.k8s.io/v1", "StorageClass", ("", name), &rest)
 }
 
 fn volume(name: &str, region: &str) -> Value {
@@ -51,24 +51,24 @@ fn volume(name: &str, region: &str) -> Value {
         "capacity": {"storage": "1Gi"}, "nodeAffinity": affinity,
         "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": name},
     });
-    object("v1", "PersistentVolume", ("", name), json!({"spec": spec}))
+    object("v1", "PersistentVolume", ("", name), &json!({"spec": spec}))
 }
 
-fn pod(at: (&str, &str), spec: Value) -> Value {
-    let mut spec = spec;
+fn pod(at: (&str, &str), spec: &Value) -> Value {
+    let mut spec = spec.clone();
     if spec["containers"].is_null() {
         spec["containers"] = json!([{"name": "app", "image": "app"}]);
     }
-    object("v1", "Pod", at, json!({"spec": spec}))
+    object("v1", "Pod", at, &json!({"spec": spec}))
 }
 
-fn claim(at: (&str, &str), spec: Value) -> Value {
-    object("v1", "PersistentVolumeClaim", at, json!({"spec": spec}))
+fn claim(at: (&str, &str), spec: &Value) -> Value {
+    object("v1", "PersistentVolumeClaim", at, &json!({"spec": spec}))
 }
 
 fn namespace(name: &str, origin: Option<&str>) -> Value {
     let labels = origin.map(|origin| json!({"domicile.dev/origin": origin}));
-    object("v1", "Namespace", ("", name), json!({"labels": labels.unwrap_or_else(|| json!({}))}))
+    object("v1", "Namespace", ("", name), &json!({"labels": labels.unwrap_or_else(|| json!({}))}))
 }
 
 /// What is looked at: an object, and of which thing alone it must hear when that changes.
@@ -79,25 +79,26 @@ fn readers() -> Vec<(&'static str, Value)> {
         json!({"containers": [{"name": "app", "image": "app", "env": [variable]}]})
     };
     vec![
-        ("node", pod(("by-node", "bound"), json!({"nodeName": "node-0"}))),
-        ("class", claim(("by-class", "data"), json!({"storageClassName": "disk"}))),
-        ("volume", claim(("by-volume", "data"), json!({"storageClassName": "none", "volumeName": "pv"}))),
+        ("node", pod(("by-node", "bound"), &json!({"nodeName": "node-0"}))),
+        ("class", claim(("by-class", "data"), &json!({"storageClassName": "disk"}))),
+        ("volume", claim(("by-volume", "data"), &json!({"storageClassName": "none", "volumeName": "pv"}))),
         (
             "map",
-            pod(("by-map", "told"), {
-                json!({"nodeName": "node-9", "containers": [
-                {"name": "app", "image": "app", "envFrom": [{"configMapRef": {"name": "settings"}}]}]})
-            }),
+            pod(
+                ("by-map", "told"),
+                &json!({"nodeName": "node-9", "containers": [
+                {"name": "app", "image": "app", "envFrom": [{"configMapRef": {"name": "settings"}}]}]}),
+            ),
         ),
-        ("location", pod(("by-location", "told"), told("DATABASE_HOST", json!({"value": "db.corp.example"})))),
-        ("slice", pod(("by-slice", "told"), told("BACKEND_URL", json!({"value": "http://backend.by-slice.svc:80"})))),
+        ("location", pod(("by-location", "told"), &told("DATABASE_HOST", json!({"value": "db.corp.example"})))),
+        ("slice", pod(("by-slice", "told"), &told("BACKEND_URL", json!({"value": "http://backend.by-slice.svc:80"})))),
         (
             "storage",
             object(
                 "velero.io/v1",
                 "Backup",
                 ("by-storage", "nightly"),
-                json!({
+                &json!({
             "spec": {"includedNamespaces": ["by-storage"], "storageLocation": "far"}}),
             ),
         ),
@@ -105,7 +106,7 @@ fn readers() -> Vec<(&'static str, Value)> {
             "other",
             claim(
                 ("by-clone", "copy"),
-                json!({
+                &json!({
             "storageClassName": "none",
             "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "first", "namespace": "source"}}),
             ),
@@ -115,25 +116,25 @@ fn readers() -> Vec<(&'static str, Value)> {
 
 /// What changes, in two states: inside, and abroad or elsewhere.
 fn subjects() -> BTreeMap<&'static str, Vec<Value>> {
-    let map = |host: &str| object("v1", "ConfigMap", ("by-map", "settings"), json!({"data": {"UPLOAD_URL": host}}));
+    let map = |host: &str| object("v1", "ConfigMap", ("by-map", "settings"), &json!({"data": {"UPLOAD_URL": host}}));
     let storage = |region: &str| {
         object(
             "velero.io/v1",
             "BackupStorageLocation",
             ("by-storage", "far"),
-            json!({
+            &json!({
             "spec": {"provider": "aws", "objectStorage": {"bucket": "b"}, "config": {"region": region}}}),
         )
     };
     let location = |country: &str| {
-        object(GROUP, "Location", ("", "corp"), json!({"spec": {"country": country, "hosts": ["*.corp.example"]}}))
+        object(GROUP, "Location", ("", "corp"), &json!({"spec": {"country": country, "hosts": ["*.corp.example"]}}))
     };
     let slice = |address: &str| {
         object(
             "discovery.k8s.io/v1",
             "EndpointSlice",
             ("by-slice", "backend-1"),
-            json!({
+            &json!({
             "labels": {"kubernetes.io/service-name": "backend"}, "addressType": "IPv4",
             "endpoints": [{"addresses": [address]}]}),
         )
@@ -157,13 +158,13 @@ fn rest() -> Vec<Value> {
         "residence": {"Store": ["Origin"], "Process": ["Origin"], "Backup": ["Origin"], "Transfer": ["Origin"]},
         "enforcement": "Enforce",
     }});
-    let mut all = vec![object(GROUP, "ResidencyPolicy", ("", "home"), policy), node("node-9", "eu-central-1")];
+    let mut all = vec![object(GROUP, "ResidencyPolicy", ("", "home"), &policy), node("node-9", "eu-central-1")];
     for (_, reader) in readers() {
         all.push(namespace(reader["metadata"]["namespace"].as_str().unwrap(), Some("DE")));
         all.push(reader);
     }
     all.push(class("none", "eu-central-1"));
-    all.push(claim(("source", "first"), json!({"storageClassName": "none"})));
+    all.push(claim(("source", "first"), &json!({"storageClassName": "none"})));
     all
 }
 
