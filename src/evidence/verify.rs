@@ -323,6 +323,10 @@ fn count(chains: &Chains<'_, '_>, key: Option<&PublicKey>, report: &mut Report) 
                         vouched.insert(name, entry.head.seq);
                     }
                 }
+                Some(Record::Checkpoint(_) | Record::End(_)) if key.is_some() => {
+                    let what = "not signed: it was written without a key, or its signature was taken away";
+                    report.notes.push(format!("{entry}: {what}"));
+                }
                 _ => {}
             }
         }

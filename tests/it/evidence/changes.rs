@@ -124,3 +124,13 @@ proptest! {
         prop_assert!(!report.breaks.is_empty() || (!report.notes.is_empty() && report.unvouched > 0), "{change:?}: {report:?}");
     }
 }
+
+#[test]
+fn an_end_whose_signature_is_not_called_so_any_more_is_told() {
+    let log = String::from_utf8(FIXTURE.log.clone()).unwrap();
+    let at = log.rfind("\"signature\"").unwrap();
+    let changed = format!("{}{}", &log[..at], log[at..].replacen("signature", "signaturf", 1));
+    let report = FIXTURE.folder.verify(&[("decisions.jsonl".to_owned(), changed.into_bytes())]);
+    assert!(report.unvouched > 0, "{report:?}");
+    assert!(report.notes.iter().any(|note| note.contains("not signed")), "{report:?}");
+}
