@@ -20,7 +20,7 @@ pub use sources::*;
 pub use storage::*;
 
 use decode::metadata;
-pub use decode::{is_host_with_port, is_like_region, is_only_like_region, is_public_address, may_tell};
+pub use decode::{is_host_with_port, is_like_region, is_public_address, may_tell};
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";

@@ -19,7 +19,7 @@ use crate::engine::verdict::{Action, Change, Rewrite, Verdict};
 use super::claim;
 use super::constraint;
 use super::inline;
-use super::objects::{Container, NodeSelectorTerm, PodSpec, PodTemplate, Requirement, is_only_like_region};
+use super::objects::{Container, NodeSelectorTerm, PodSpec, PodTemplate, Requirement};
 use super::resource::{self, Resolver, Word};
 use super::scope::{self, FlowScope, Labels, NamespaceScope, PodScope};
 use super::world::World;
@@ -262,8 +262,7 @@ fn egress(
 ) {
     let mut settled = Vec::new();
     let resolver = Resolver::new(world);
-    let idle =
-        |name: &str, value: &str| is_only_like_region(name, value) && !world.gazetteer().may_name_a_region(value);
+    let idle = |value: &str| !world.gazetteer().may_name_a_region(value.trim());
     let told = pod.spec.told(pod.path, idle);
     let told: Vec<Word> =
         told.map(|(field, key, text)| Word { field, key: key.to_owned(), text: text.into_owned() }).collect();

@@ -128,19 +128,46 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut kept = Vec::new();
-            while let Some(variable) = list.next_element::<Env>()? {
+            while let Some(Variable { name, value, value_from }) = list.next_element()? {
                 let refers =
                     |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
-                if variable.value_from.as_ref().is_some_and(refers) {
-                    kept.push(Env { value: None, ..variable });
-                } else if variable.value.as_deref().is_some_and(|value| may_tell(&variable.name, value)) {
-                    kept.push(variable);
+                if value_from.as_ref().is_some_and(refers) {
+                    kept.push(Env { name: name.0.into_owned(), value_from, ..Env::default() });
+                } else if let Some(value) = value
+                    && let Some(telling) = telling(&name.0, &value.0)
+                {
+                    let value = Some(value.0.into_owned());
+                    kept.push(Env { name: name.0.into_owned(), value, value_from: None, telling });
                 }
             }
             Ok(kept)
         }
     }
     deserializer.deserialize_option(Secrets)
+}
+
+/// A variable as it is read: most are not kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Variable<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    value: Option<Text<'a>>,
+    value_from: Option<EnvSource>,
+}
+
+#[derive(Default, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Why a variable may say where data goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Telling {
+    /// By its name, or by what it holds.
+    #[default]
+    Plainly,
+    /// For nothing but that its value has the form of a region, which the names of much else have as well.
+    ByForm,
 }
 
 /// Commands and arguments of which one may say where data goes, in their order; none if no one does.
@@ -184,12 +211,17 @@ pub const SECRET: [&str; 6] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "_KEY", 
 
 /// Whether a variable or argument may say where data goes. What is left out is never held, and so never shown.
 pub fn may_tell(name: &str, value: &str) -> bool {
+    telling(name, value).is_some()
+}
+
+/// Why it may, if it may.
+fn telling(name: &str, value: &str) -> Option<Telling> {
     let value = value.trim();
     if value.is_empty() {
-        return false;
+        return None;
     }
     if value.contains("://") || value.contains("arn:") {
-        return true;
+        return Some(Telling::Plainly);
     }
     let secret = |end: &&str| {
         name.len() >= end.len()
@@ -197,24 +229,24 @@ pub fn may_tell(name: &str, value: &str) -> bool {
             && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
     };
     if SECRET.iter().any(secret) {
-        return false;
+        return None;
     }
-    if is_like_region(value) || is_host_with_port(value) {
-        return true;
+    if is_like_region(value) {
+        let told = names_what_tells(name) || names_what_tells(value);
+        return Some(if told { Telling::Plainly } else { Telling::ByForm });
+    }
+    if is_host_with_port(value) {
+        return Some(Telling::Plainly);
     }
     // Whatever it is called, a name of three labels may be a host.
     let labels = value.split(':').next().unwrap_or_default().split('.');
     let is_host = |label: &str| label.bytes().any(|one| one.is_ascii_alphabetic());
     if labels.clone().count() > 2 && labels.filter(|label| is_host(label)).count() > 1 && !value.starts_with('/') {
-        return true;
+        return Some(Telling::Plainly);
     }
     // Options and settings name what they set.
-    names_what_tells(name) || (value.contains(['=', '\n', ' ', ':']) && names_what_tells(value))
-}
-
-/// Whether a variable was kept for nothing but that its value has the form of a region.
-pub fn is_only_like_region(name: &str, value: &str) -> bool {
-    is_like_region(value) && !names_what_tells(name) && !names_what_tells(value)
+    let told = names_what_tells(name) || (value.contains(['=', '\n', ' ', ':']) && names_what_tells(value));
+    told.then_some(Telling::Plainly)
 }
 
 /// Whether a text holds one of [`TELLING`], in whatever case. Asked of every variable of every pod: most letters begin none,

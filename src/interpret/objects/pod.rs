@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::decode::{is_public_address, list, map, metadata, telling_variables, telling_words};
+use super::decode::{Telling, is_public_address, list, map, metadata, telling_variables, telling_words};
 use super::{ClaimSpec, VolumeSources, resource};
 
 /// A pod.
@@ -117,15 +117,16 @@ impl PodSpec {
     }
 
     /// What its containers are told of where to send data: the field, the name of a variable, the text. Without variables
-    /// that are `idle`, of which there may be hundreds.
+    /// whose value only has the form of a region and is `idle`.
     pub fn told<'a>(
         &'a self,
         path: &'a str,
-        idle: impl Fn(&str, &str) -> bool + Copy + 'a,
+        idle: impl Fn(&str) -> bool + Copy + 'a,
     ) -> impl Iterator<Item = (String, &'a str, Cow<'a, str>)> {
         let containers = self.named_containers().flat_map(move |(list, at, container)| {
             let env = container.env.iter().filter_map(move |env| {
-                let value = env.value.as_deref().filter(|value| !idle(&env.name, value))?;
+                let says = |value: &&str| env.telling == Telling::Plainly || !idle(value);
+                let value = env.value.as_deref().filter(says)?;
                 let field = format!("{path}.{list}[{at}].env[{}]", env.name);
                 Some((field, env.name.as_str(), Cow::Borrowed(value)))
             });
@@ -310,16 +311,16 @@ pub struct HookRequest {
 }
 
 /// An environment variable.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Env {
     /// Its name.
-    #[serde(default)]
     pub name: String,
     /// Its value, where that may say where data goes.
     pub value: Option<String>,
     /// Where the value comes from.
     pub value_from: Option<EnvSource>,
+    /// Why its value may say so.
+    pub telling: Telling,
 }
 
 /// Where the value of a variable comes from.
