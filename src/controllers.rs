@@ -6,6 +6,7 @@ mod clock;
 pub mod configuration;
 pub mod emergency;
 pub mod events;
+pub mod evict;
 pub mod evidence;
 pub mod exceptions;
 mod law_events;

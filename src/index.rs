@@ -17,6 +17,7 @@ mod memo;
 mod network;
 mod observe;
 mod origins;
+mod strays;
 mod touching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,9 +37,12 @@ use crate::engine::gazetteer::Hints;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
-use crate::interpret::objects::{Claim, Namespace, Node, ObjectName, Pod, StorageClass, Volume, VolumeAttributesClass};
+use crate::interpret::objects::{
+    Claim, Namespace, Node, ObjectName, Pod, PodStatus, StorageClass, Volume, VolumeAttributesClass,
+};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
+use crate::interpret::room::Room;
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::source;
 use crate::interpret::workload::{self, Template};
@@ -53,6 +57,7 @@ pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
 pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
 pub use origins::{Anonymity, StoreOrigins};
+pub use strays::{Asked, Controller, Evicting, Obstacle, Share, Standing, Stray, Strays, Workload};
 
 /// Namespace and name; the namespace of cluster-scoped objects is empty.
 pub type Name = (String, String);
@@ -131,6 +136,8 @@ struct PodState {
     pod: Arc<HeldPod>,
     ended: bool,
     uid: Box<str>,
+    /// What no decision reads.
+    life: strays::Life,
     /// What the audit found.
     kept: Option<memo::Kept>,
 }
@@ -144,6 +151,8 @@ pub struct NodeState {
     pub label: Option<String>,
     /// Where it is.
     pub located: Located,
+    /// Whether it takes pods.
+    pub room: Room,
 }
 
 #[derive(Debug, Clone)]
@@ -422,12 +431,13 @@ impl Index {
         let name = (pod.namespace().unwrap_or_default(), pod.name_any());
         let maker = workload::maker(&pod.metadata);
         let Pod { metadata, spec, status } = pod;
-        let phase = status.and_then(|status| status.phase);
+        let PodStatus { phase, ready } = status.unwrap_or_default();
+        let life = strays::Life::new(&metadata, ready);
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
         let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec, maker });
         let uid = metadata.uid.unwrap_or_default().into_boxed_str();
-        let state = PodState { pod, ended, uid, kept: None };
+        let state = PodState { pod, ended, uid, life, kept: None };
         let says = |state: &PodState| (state.pod.clone(), state.ended, state.uid.clone());
         let changed = self.pods.get(&name).map(says) != Some(says(&state));
         if changed {
@@ -435,6 +445,8 @@ impl Index {
             self.stale_pods.insert(name.0.clone());
             self.memo.pods_of(&name.0);
             self.pods.insert(name, state);
+        } else if let Some(known) = self.pods.get_mut(&name) {
+            known.life = life;
         }
         changed
     }
@@ -494,7 +506,8 @@ impl Index {
     }
 
     fn apply_node(&mut self, node: Node) -> bool {
-        let Node { metadata, spec } = node;
+        let room = Room::of(&node);
+        let Node { metadata, spec, status: _ } = node;
         let mut labels = metadata.labels.unwrap_or_default();
         // The operator's own label is its answer, never its evidence.
         let label = labels.remove(COUNTRY_LABEL);
@@ -504,12 +517,13 @@ impl Index {
             Some(known) if known.facts == facts => {
                 let changed = known.label != label;
                 known.label = label;
+                known.room = room;
                 changed
             }
             _ => {
                 // Located at once: whoever looks before the next refresh must not see a doubt that nobody has.
                 let located = node::locate(&facts, self.world.gazetteer());
-                self.nodes.insert(name, NodeState { facts, label, located });
+                self.nodes.insert(name, NodeState { facts, label, located, room });
                 self.stale.nodes = true;
                 true
             }

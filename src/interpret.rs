@@ -16,6 +16,7 @@ pub mod rbac;
 pub mod read;
 pub mod reads;
 pub mod resource;
+pub mod room;
 pub mod scope;
 pub mod source;
 pub mod storage;

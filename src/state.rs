@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::compile::{Group, Left};
 use crate::controllers::emergency::Record;
 use crate::controllers::events::{Admission, Draft, Message};
+use crate::controllers::evict::plan::Evictions;
 use crate::controllers::live::Live;
 use crate::controllers::reports::ReportApi;
 use crate::controllers::reports::refused::Refusals;
@@ -42,6 +43,7 @@ pub struct Shared {
     report_apis: ArcSwapOption<BTreeSet<ReportApi>>,
     refusals: Refusals,
     audit: watch::Sender<Option<Arc<Audit>>>,
+    evictions: ArcSwapOption<Evictions>,
     decision_log: OnceLock<Log>,
     clock: Clock,
     /// Counters.
@@ -120,6 +122,7 @@ impl Shared {
             report_apis: ArcSwapOption::default(),
             refusals: Refusals::default(),
             audit: watch::Sender::default(),
+            evictions: ArcSwapOption::default(),
             decision_log: OnceLock::new(),
             clock,
             metrics,
@@ -250,6 +253,19 @@ impl Shared {
     pub fn forget_audit(&self) {
         self.audit.send_replace(None);
         self.metrics.forget_audit();
+    }
+
+    /// What is done about pods that run where they may not; nothing as long as nobody has looked.
+    pub fn evictions(&self) -> Option<Arc<Evictions>> {
+        self.evictions.load_full()
+    }
+
+    /// Notes it, or that somebody else looks after it.
+    pub fn set_evictions(&self, evictions: Option<Evictions>) {
+        if self.evictions().as_deref() != evictions.as_ref() {
+            self.evictions.store(evictions.map(Arc::new));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
     }
 
     /// Whether this replica answers requests and the API server trusts its answers.

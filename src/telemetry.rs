@@ -27,6 +27,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+use crate::api::v1alpha1::PolicyEvictionStatus;
+use crate::controllers::evict::plan::Evictions;
 use crate::engine::policy::Mode;
 use crate::index::{Audit, Hearing, Observed, PolicyReport};
 
@@ -82,6 +84,21 @@ pub struct ReportLabels {
     pub operation: &'static str,
 }
 
+/// Labels of what came of evictions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EvictionLabels {
+    /// `evicted`, `gone`, `refused` by a disruption budget, `failed`; `in_vain` where a workload's pods come back outside,
+    /// `missing` where it does not make up for one.
+    pub result: &'static str,
+}
+
+/// Labels of pods that run where a policy does not let them that has such pods evicted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutsideLabels {
+    /// `waiting`, `away` or `left`.
+    pub state: &'static str,
+}
+
 /// What the operator counts.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -127,6 +144,10 @@ pub struct Metrics {
     pub report_writes: Family<ReportLabels, Counter>,
     /// Reports that wait for their turn.
     pub reports_waiting: Gauge,
+    /// What came of evictions.
+    pub evictions: Family<EvictionLabels, Counter>,
+    /// Pods that run where they may not, as far as evictions are concerned. Told by whoever leads.
+    pub pods_outside: Family<OutsideLabels, Gauge>,
     /// Which findings and policies are told now.
     told: Arc<Mutex<(BTreeSet<FindingLabels>, BTreeSet<PolicyLabels>)>>,
 }
@@ -156,9 +177,20 @@ impl Default for Metrics {
             reconcile_seconds: Family::new_with_constructor(|| Histogram::new(TURNS)),
             report_writes: Family::default(),
             reports_waiting: Gauge::default(),
+            evictions: counted(),
+            pods_outside: Family::default(),
             told: Arc::default(),
         }
     }
+}
+
+/// Every result is there from the start: an alert on growth does not see the first of a kind otherwise.
+fn counted() -> Family<EvictionLabels, Counter> {
+    let family = Family::<EvictionLabels, Counter>::default();
+    for result in ["evicted", "gone", "refused", "failed", "in_vain", "missing"] {
+        drop(family.get_or_create(&EvictionLabels { result }));
+    }
+    family
 }
 
 /// Buckets for turns of controllers, in seconds.
@@ -189,6 +221,8 @@ impl Metrics {
             reconcile_seconds,
             report_writes,
             reports_waiting,
+            evictions,
+            pods_outside,
             told: _,
         } = self.clone();
         let mut registry = Registry::with_prefix("domicile");
@@ -217,7 +251,33 @@ impl Metrics {
         registry.register("reconcile_duration_seconds", "Time that turns of controllers took", reconcile_seconds);
         registry.register("report_writes", "Writes of reports", report_writes);
         registry.register("reports_waiting", "Reports that wait for their turn to be written", reports_waiting);
+        registry.register("evictions", "What came of evictions of pods that run where they may not", evictions);
+        registry.register(
+            "pods_outside",
+            "Pods outside, by what is done about them where they are evicted",
+            pods_outside,
+        );
         registry
+    }
+
+    /// Counts what came of an eviction.
+    pub fn evicted(&self, result: &'static str) {
+        self.evictions.get_or_create(&EvictionLabels { result }).inc();
+    }
+
+    /// Tells what is done about pods outside.
+    pub fn outside(&self, evictions: &Evictions) {
+        let sum = |count: fn(&PolicyEvictionStatus) -> i64| evictions.values().map(count).sum::<i64>();
+        let states =
+            [("waiting", sum(|one| one.waiting)), ("away", sum(|one| one.away)), ("left", sum(|one| one.left))];
+        for (state, pods) in states {
+            self.pods_outside.get_or_create(&OutsideLabels { state }).set(pods);
+        }
+    }
+
+    /// Tells no more of it: somebody else leads.
+    pub fn forget_evictions(&self) {
+        self.pods_outside.clear();
     }
 
     /// Counts a turn of a controller, and returns what is said to have come of it.

@@ -36,8 +36,9 @@ pub use residency_exception::{
     ResidencyExceptionStatus,
 };
 pub use residency_policy::{
-    PolicyAccess, PolicyExceptions, PolicyMatch, PolicyParties, PolicyRegion, PolicyRewrite, PolicyTransfers,
-    ResidencyPolicy, ResidencyPolicySpec, ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
+    EvictionReason, PolicyAccess, PolicyEviction, PolicyEvictionStatus, PolicyExceptions, PolicyMatch, PolicyParties,
+    PolicyRegion, PolicyRewrite, PolicyTransfers, Remediation, ResidencyPolicy, ResidencyPolicySpec,
+    ResidencyPolicyStatus, ResidencyRules, UnknownPlace,
 };
 pub use resource_interpreter::{
     ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,

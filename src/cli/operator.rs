@@ -91,6 +91,12 @@ pub struct Arguments {
     #[cfg(feature = "otlp")]
     #[command(flatten)]
     traces: otlp::Settings,
+    /// How many pods are evicted a minute at most, where policies say `remediation: Evict`
+    #[arg(
+        long, env = "DOMICILE_EVICTIONS_PER_MINUTE", default_value_t = 6,
+        value_parser = clap::value_parser!(u32).range(1..=600)
+    )]
+    evictions_per_minute: u32,
     /// Form of the log lines on stderr
     #[arg(long, env = "DOMICILE_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
@@ -123,6 +129,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         report_writes_per_second,
         #[cfg(feature = "otlp")]
         traces,
+        evictions_per_minute,
         log_format,
         log,
     } = arguments;
@@ -185,6 +192,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         label_grace: Duration::from_secs(label_grace_seconds),
         reports: Settings { api: report_api, writes_per_second: report_writes_per_second },
         metrics,
+        evictions_per_minute,
     };
     let ended = runtime.block_on(run::run(options));
     #[cfg(feature = "otlp")]

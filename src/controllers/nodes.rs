@@ -171,10 +171,11 @@ fn tell(shared: &Shared, name: &str, reason: &'static str, note: String, warning
 mod tests {
     use super::*;
     use crate::engine::node::{Evidence, NodeFacts};
+    use crate::interpret::room::Room;
 
     fn node(label: Option<&str>, located: Located) -> NodeState {
         let facts = NodeFacts { name: "n".into(), ..NodeFacts::default() };
-        NodeState { facts, label: label.map(Into::into), located }
+        NodeState { facts, label: label.map(Into::into), located, room: Room::default() }
     }
 
     fn germany() -> Located {

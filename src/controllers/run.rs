@@ -14,7 +14,7 @@ use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
-use super::{emergency, events, evidence, live, network, nodes, policies, reports, status, watch};
+use super::{emergency, events, evict, evidence, live, network, nodes, policies, reports, status, watch};
 use crate::engine::gazetteer::Hints;
 use crate::evidence::log::{self, Keyring, Log, Running};
 use crate::evidence::sink::Destination;
@@ -58,6 +58,8 @@ pub struct Options {
     pub reports: reports::Settings,
     /// What is counted.
     pub metrics: Metrics,
+    /// How many pods are evicted a minute at most.
+    pub evictions_per_minute: u32,
 }
 
 /// Whoever routes requests here needs a moment to notice that it should not; until then they are answered, each as the last one
@@ -89,6 +91,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         label_grace,
         reports: report_settings,
         metrics,
+        evictions_per_minute,
     } = options;
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -150,6 +153,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             nodes::run(client.clone(), shared.clone(), label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             reports::run(client.clone(), shared.clone(), report_settings, &budget),
+            evict::run(client.clone(), shared.clone(), inputs.clone(), evictions_per_minute),
             policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             emergency::tell(&shared, &namespace),

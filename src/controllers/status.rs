@@ -23,6 +23,7 @@ use super::FIELD_MANAGER;
 use super::clock;
 use super::configuration::Inputs;
 use super::events::{self, Draft};
+use super::evict::plan::Evictions;
 use super::evidence::audit::Audit;
 use super::exceptions;
 use super::law_events;
@@ -64,6 +65,8 @@ pub struct Cover {
     pub left: Vec<Left>,
     /// Why nothing is enforced at all, if somebody has switched it off.
     pub off: Option<String>,
+    /// What is done about pods that run where they may not, by the policies that have them evicted; none: nobody has looked yet.
+    pub evictions: Option<Arc<Evictions>>,
 }
 
 /// What the statuses should be, for those that are not so already (no client).
@@ -73,7 +76,7 @@ pub fn plan(observed: Observed, cover: &Cover, now: Timestamp) -> Plan {
         until,
         stores: stores.into_iter().filter_map(|report| store(report, cover, now)).collect(),
         flows: flows.into_iter().filter_map(|report| flow(report, now)).collect(),
-        policies: policies.into_iter().filter_map(|report| policy(report, &cover.left, now)).collect(),
+        policies: policies.into_iter().filter_map(|report| policy(report, cover, now)).collect(),
         exceptions: exceptions::plan(exceptions, now),
     }
 }
@@ -265,14 +268,18 @@ fn network_open(way: Way) -> Set {
     set("NetworkOpen", open, reason, message)
 }
 
-fn policy(report: PolicyReport, left: &[Left], now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {
+fn policy(report: PolicyReport, cover: &Cover, now: Timestamp) -> Option<(ResidencyPolicy, ResidencyPolicyStatus)> {
     let PolicyReport { object, violations, problems } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
     let mut sets = judged(&problems);
-    sets.push(compiled(&object.name_any(), left));
+    sets.push(compiled(&object.name_any(), &cover.left));
     let conditions = conditions(&before.conditions, generation, sets, now);
-    let status = ResidencyPolicyStatus { observed_generation: generation, violations, conditions };
+    let eviction = match &cover.evictions {
+        Some(evictions) => evictions.get(&object.name_any()).cloned(),
+        None => before.eviction,
+    };
+    let status = ResidencyPolicyStatus { observed_generation: generation, violations, eviction, conditions };
     (object.status.as_ref() != Some(&status)).then_some((object, status))
 }
 
@@ -321,6 +328,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     exempt: inputs.exempt(),
                     left: (*shared.left()).clone(),
                     off,
+                    evictions: shared.evictions(),
                 };
                 // What is not listed yet is not known to be right.
                 let audit = std::mem::take(&mut observed.audit);

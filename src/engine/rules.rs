@@ -189,6 +189,8 @@ pub fn check_of(rule: &str) -> Check {
     }
 }
 
+/// Id of the rule for places that a policy does not allow.
+pub const PLACE: &str = place::RULE.id;
 /// Id of the rule for changes that would let an existing object slip out of the scope in which it was judged.
 pub const SCOPE: &str = "RES-SCOPE";
 /// Id of the rule for specifications that cannot be right.

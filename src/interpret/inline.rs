@@ -30,7 +30,8 @@ pub fn placements(
     path: &str,
     data: &[Arc<Data>],
 ) -> Described {
-    let InlineVolume { ephemeral, sources } = volume;
+    // A directory of the node lies where the pod runs, like any scratch space.
+    let InlineVolume { ephemeral, is_host_path: _, sources } = volume;
     let mut described = Described::default();
     if let Some(template) = ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref()) {
         let field = format!("{path}.ephemeral.volumeClaimTemplate.spec");

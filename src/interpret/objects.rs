@@ -5,6 +5,7 @@
 //! variables only those whose name or form says that they name a place.
 
 pub(crate) mod decode;
+mod node;
 mod pod;
 mod sources;
 mod storage;
@@ -15,6 +16,7 @@ use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
+pub use node::*;
 pub use pod::*;
 pub use sources::*;
 pub use storage::*;
@@ -61,26 +63,6 @@ macro_rules! resource {
     };
 }
 use resource;
-
-/// A node.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Node {
-    /// Its metadata.
-    #[serde(default, deserialize_with = "metadata")]
-    pub metadata: ObjectMeta,
-    /// Its specification.
-    #[serde(default)]
-    pub spec: NodeSpec,
-}
-resource!(Node, "", "Node", "nodes", ClusterResourceScope);
-
-/// What a node says about its place.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct NodeSpec {
-    /// Its provider id.
-    #[serde(rename = "providerID")]
-    pub provider_id: Option<String>,
-}
 
 /// A namespace.
 #[derive(Debug, Clone, Default, Deserialize)]

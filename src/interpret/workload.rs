@@ -96,7 +96,11 @@ impl Workload {
     /// Whether it makes the same pods and claims as another: all that is judged.
     pub fn makes_the_same(&self, other: &Self) -> bool {
         let pods = |workload: &Self| {
-            workload.template().map(|template| (template.metadata.labels.clone(), template.spec.clone()))
+            workload.template().map(|template| {
+                // What its pods tolerate is not judged.
+                let spec = PodSpec { tolerations: Vec::new(), ..template.spec.clone() };
+                (template.metadata.labels.clone(), spec)
+            })
         };
         let claims = |workload: &Self| -> Vec<_> {
             let claims = workload.claims().into_iter();

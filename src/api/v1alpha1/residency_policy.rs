@@ -1,6 +1,7 @@
 //! `ResidencyPolicy`: the owner's rules.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,15 @@ use crate::engine::policy::{Check, Mode, Network, PinBy, RewritePods, RewriteSto
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[x_kube(validation = (
+    "!has(self.remediation) || self.remediation != 'Evict' || has(self.residence.Process)",
+    "pods are evicted for where they run: say in residence.Process where they may"
+))]
+#[x_kube(validation = (
+    "!has(self.remediation) || self.remediation != 'Evict' || !has(self.rewrite) || !has(self.rewrite.pods) || \
+     self.rewrite.pods != 'Never'",
+    "evicted pods come back inside because they are rewritten; rewrite.pods: Never would have them refused"
+))]
 pub struct ResidencyPolicySpec {
     /// Which data the policy covers. Empty: all personal data.
     #[serde(default, rename = "match")]
@@ -67,6 +77,13 @@ pub struct ResidencyPolicySpec {
     /// What may be changed so that a request complies.
     #[serde(default)]
     pub rewrite: PolicyRewrite,
+    /// What is done about pods that already run where they may not, because they were there before the policy, or a law or a
+    /// node has changed. A policy that does not enforce evicts nothing.
+    #[serde(default)]
+    pub remediation: Remediation,
+    /// How pods are evicted, where `remediation` says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<PolicyEviction>,
     /// Who may look at the data by way of its pods (exec, attach, port-forward, proxy), and from where. No
     /// request shows where it comes from, so that this is believed. Who is not listed comes from an unknown place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -97,6 +114,39 @@ pub struct PolicyExceptions {
 
 fn thirty() -> u32 {
     30
+}
+
+/// What is done about pods that already run where they may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Remediation {
+    /// They are reported, and somebody else moves them.
+    #[default]
+    Report,
+    /// They are evicted, if a workload makes them again, a ready node inside takes them and their volumes are inside, so
+    /// that they come back rewritten. The others are reported; status says why.
+    Evict,
+}
+
+/// How pods are evicted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyEviction {
+    /// How many pods may be away at once because of this policy: a number, or a percentage of all pods of the workloads that
+    /// have any outside, rounded down, and at least one. A pod is away until its workload has as many ready pods as before.
+    /// Besides, no workload loses more than a tenth of its pods at once (one at least), and disruption budgets are respected.
+    #[serde(default = "tenth")]
+    #[schemars(extend("minimum" = 1, "pattern" = "^(100|[1-9][0-9]?)%$"))]
+    pub max_unavailable: IntOrString,
+}
+
+impl Default for PolicyEviction {
+    fn default() -> Self {
+        Self { max_unavailable: tenth() }
+    }
+}
+
+fn tenth() -> IntOrString {
+    IntOrString::String("10%".to_owned())
 }
 
 /// People or programs, and from where they look at data.
@@ -253,8 +303,41 @@ pub struct ResidencyPolicyStatus {
     /// How many findings name this policy now.
     #[serde(default)]
     pub violations: i64,
+    /// What is done about pods that run where they may not, where `remediation` says `Evict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<PolicyEvictionStatus>,
     /// Ready, Reconciling, Stalled, and Compiled: whether generated policies hold all of it while no operator is alive.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What is done about pods that run where a policy does not let them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyEvictionStatus {
+    /// Pods that wait for their turn.
+    #[serde(default)]
+    pub waiting: i64,
+    /// Pods that were evicted, and whose workloads are not whole again yet.
+    #[serde(default)]
+    pub away: i64,
+    /// Pods that stay where they are, for one of the reasons below.
+    #[serde(default)]
+    pub left: i64,
+    /// Why pods are left, or wait for something else than their turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reason"]))]
+    pub reasons: Vec<EvictionReason>,
+}
+
+/// Why pods are not evicted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvictionReason {
+    /// The reason, in one word.
+    pub reason: String,
+    /// How many pods it concerns.
+    pub pods: i64,
+    /// What it means for one of them.
+    pub message: String,
 }

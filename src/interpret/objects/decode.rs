@@ -104,6 +104,19 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Of the conditions of an object, whether it is ready.
+pub fn is_ready<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    struct Condition<'a> {
+        #[serde(rename = "type", borrow, default)]
+        kind: Cow<'a, str>,
+        #[serde(borrow, default)]
+        status: Cow<'a, str>,
+    }
+    let conditions: Vec<Condition<'_>> = list(deserializer)?;
+    Ok(conditions.iter().any(|one| one.kind == "Ready" && one.status == "True"))
+}
+
 /// Variables that reference something or may say where data goes: most do neither, and a pod may carry hundreds.
 pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
     struct Secrets;

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::decode::{Telling, is_public_address, list, map, metadata, telling_variables, telling_words};
+use super::decode::{Telling, is_public_address, is_ready, list, map, metadata, telling_variables, telling_words};
 use super::{ClaimSpec, VolumeSources, resource};
 
 /// A pod.
@@ -43,6 +43,9 @@ pub struct PodTemplate {
 pub struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: Option<String>,
+    /// Whether it is ready.
+    #[serde(rename = "conditions", default, deserialize_with = "is_ready")]
+    pub ready: bool,
 }
 
 /// What a pod's specification says about places and data.
@@ -56,6 +59,9 @@ pub struct PodSpec {
     pub node_selector: BTreeMap<String, String>,
     /// Affinity.
     pub affinity: Option<Affinity>,
+    /// Taints that it tolerates for good. Where it may run does not depend on them; whether a node takes it does.
+    #[serde(default, deserialize_with = "lasting")]
+    pub tolerations: Vec<Toleration>,
     /// Names that it resolves by itself.
     #[serde(default, deserialize_with = "list")]
     pub host_aliases: Vec<HostAlias>,
@@ -190,6 +196,34 @@ impl PodSpec {
         let required = self.affinity.as_ref()?.node_affinity.as_ref()?.required.as_ref()?;
         Some(&required.node_selector_terms)
     }
+}
+
+/// A toleration.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Toleration {
+    /// The taint's key; empty: any.
+    #[serde(default)]
+    pub key: String,
+    /// `Exists`, or `Equal`, which is meant where none is given.
+    #[serde(default)]
+    pub operator: String,
+    /// The taint's value.
+    #[serde(default)]
+    pub value: String,
+    /// The taint's effect; empty: any.
+    #[serde(default)]
+    pub effect: String,
+    /// For how long; none: for good.
+    pub toleration_seconds: Option<i64>,
+}
+
+/// Tolerations that last. Those that do not, of which every pod has two, keep no node open to it.
+fn lasting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Toleration>, D::Error> {
+    let mut tolerations: Vec<Toleration> = list(deserializer)?;
+    tolerations.retain(|one| one.toleration_seconds.is_none());
+    tolerations.shrink_to_fit();
+    Ok(tolerations)
 }
 
 /// How a pod resolves names.
@@ -385,6 +419,8 @@ impl PodVolume {
 pub struct InlineVolume {
     /// A claim that is made for the pod and goes with it.
     pub ephemeral: Option<EphemeralVolume>,
+    /// Whether it is a directory of the node.
+    pub is_host_path: bool,
     /// What serves it.
     pub sources: VolumeSources,
 }
@@ -416,6 +452,7 @@ enum VolumeField {
     ConfigMap,
     Projected,
     Ephemeral,
+    HostPath,
     Csi,
     Nfs,
     Iscsi,
@@ -448,6 +485,11 @@ impl<'de> Deserialize<'de> for PodVolume {
                         VolumeField::ConfigMap => volume.config_map = map.next_value()?,
                         VolumeField::Projected => volume.projected = map.next_value()?,
                         VolumeField::Ephemeral => volume.described().ephemeral = map.next_value()?,
+                        VolumeField::HostPath => {
+                            if map.next_value::<Option<IgnoredAny>>()?.is_some() {
+                                volume.described().is_host_path = true;
+                            }
+                        }
                         VolumeField::Csi => volume.described().sources.csi = map.next_value()?,
                         VolumeField::Nfs => volume.described().sources.nfs = map.next_value()?,
                         VolumeField::Iscsi => volume.described().sources.iscsi = map.next_value()?,
