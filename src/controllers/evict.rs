@@ -40,7 +40,7 @@ impl Drop for Told<'_> {
 
 /// Runs until dropped (leader only).
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute: u32) {
-    /// While somebody waits or is away, it is looked again so often: readiness of pods and nodes is told to nobody.
+    /// While somebody is outside or away, it is looked again so often: readiness of pods and nodes is told to nobody.
     const LOOK: Duration = Duration::from_secs(2);
     /// Otherwise the audit says when there is something to do.
     const IDLE: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute
             let took = started.elapsed();
             shared.metrics.outside(&evictions);
             news.iter().for_each(|news| tell_news(&shared, &strays, news));
-            if evictions.values().any(|one| one.waiting > 0 || one.away > 0) {
+            if evictions.values().any(|one| one.waiting + one.away + one.left > 0) {
                 pause = LOOK;
             }
             shared.set_evictions(Some(evictions));

@@ -192,11 +192,15 @@ pub enum Share {
 }
 
 impl Share {
+    /// A tenth, where a policy does not say.
+    const DEFAULT: Self = Self::Percent(10);
+
     fn of(policy: &ResidencyPolicy) -> Self {
-        match policy.spec.eviction.clone().unwrap_or_default().max_unavailable {
-            IntOrString::Int(number) => Self::Pods(usize::try_from(number).unwrap_or_default()),
+        match policy.spec.eviction.as_ref().and_then(|eviction| eviction.max_unavailable.as_ref()) {
+            None => Self::DEFAULT,
+            Some(IntOrString::Int(number)) => Self::Pods(usize::try_from(*number).unwrap_or_default()),
             // The schema lets nothing else through; what slips by it all the same gets the least that is a share.
-            IntOrString::String(text) => {
+            Some(IntOrString::String(text)) => {
                 text.strip_suffix('%').and_then(|number| number.parse().ok()).map_or(Self::Pods(1), Self::Percent)
             }
         }
@@ -456,3 +460,6 @@ fn decide(
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);
     (facts, verdict)
 }
+
+#[cfg(test)]
+mod tests;

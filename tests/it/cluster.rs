@@ -13,6 +13,7 @@ mod differential;
 mod drift;
 mod drill;
 mod emergency;
+mod evict;
 mod evidence;
 mod exceptions;
 mod interpreted;

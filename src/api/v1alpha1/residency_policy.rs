@@ -128,25 +128,15 @@ pub enum Remediation {
 }
 
 /// How pods are evicted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyEviction {
     /// How many pods may be away at once because of this policy: a number, or a percentage of all pods of the workloads that
     /// have any outside, rounded down, and at least one. A pod is away until its workload has as many ready pods as before.
     /// Besides, no workload loses more than a tenth of its pods at once (one at least), and disruption budgets are respected.
-    #[serde(default = "tenth")]
-    #[schemars(extend("minimum" = 1, "pattern" = "^(100|[1-9][0-9]?)%$"))]
-    pub max_unavailable: IntOrString,
-}
-
-impl Default for PolicyEviction {
-    fn default() -> Self {
-        Self { max_unavailable: tenth() }
-    }
-}
-
-fn tenth() -> IntOrString {
-    IntOrString::String("10%".to_owned())
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "10%", "minimum" = 1, "pattern" = "^(100|[1-9][0-9]?)%$"))]
+    pub max_unavailable: Option<IntOrString>,
 }
 
 /// People or programs, and from where they look at data.

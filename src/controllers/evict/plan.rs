@@ -321,3 +321,6 @@ impl<'a> Room<'a> {
         of_workload && stray.policies.iter().all(of_policy)
     }
 }
+
+#[cfg(test)]
+mod tests;

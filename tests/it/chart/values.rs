@@ -99,6 +99,7 @@ fn values_of_the_wrong_kind_are_refused() {
         "serviceMonitor.interval=\"often\"",
         "reports.api=\"both\"",
         "reports.writesPerSecond=0",
+        "eviction.perMinute=0",
         "prometheusRule.runbookUrl=\"\"",
         "telemetry.otlp.endpoint=\"collector:4318\"",
         "telemetry.otlp.endpoint=\"https://user:password@collector:4318\"",

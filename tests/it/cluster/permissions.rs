@@ -166,6 +166,32 @@ impl Stage {
         });
     }
 
+    /// A namespace in which a pod of a workload runs in America that may not, by a policy that has it evicted.
+    fn run_abroad(&self) -> String {
+        let (admin, name) = (&self.plane.admin, self.fresh());
+        self.plane.namespace(&name, &json!({}));
+        let inside = reference("v1", "Node", "", "fra-1");
+        let cordon = |so: bool| admin.patch(&inside, &json!({"spec": {"unschedulable": so}})).ok();
+        cordon(true);
+        let labels = json!({"app": "web"});
+        let mut workload = reference("apps/v1", "ReplicaSet", &name, "web");
+        let template = pod(&name, "web", &labels, json!({}))["spec"].clone();
+        workload["spec"] = json!({
+            "replicas": 1, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template},
+        });
+        admin.create(&workload).ok();
+        until("the pod runs abroad", PATIENCE, || {
+            let pods = admin.list("v1", "Pod", &name, "");
+            yes(pods.iter().any(|pod| pod["spec"]["nodeName"] == "iad-1"), format!("{pods:?}"))
+        });
+        cordon(false);
+        let mut store = reference(OURS, "DataStore", &name, "store");
+        store["spec"] = json!({"origins": ["SE"], "workloads": {"selector": {}}});
+        admin.create(&store).ok();
+        name
+    }
+
     fn hooks(&self, kind: &str) -> Option<Value> {
         self.plane.admin.get(&reference(HOOKS, kind, "", "domicile"))
     }
@@ -230,6 +256,14 @@ impl Stage {
             (verb, resource) if resource.ends_with("reports") => self.reports(verb, &permission.group, resource),
             (verb, resource) if resource.contains("admissionpolic") || resource == "networkpolicies" => {
                 self.policies(verb, resource)
+            }
+            ("create", "pods/eviction") => {
+                let namespace = self.run_abroad();
+                let abroad = move || {
+                    let pods = admin.list("v1", "Pod", &namespace, "");
+                    pods.iter().any(|pod| pod["spec"]["nodeName"] == "iad-1")
+                };
+                ("pods abroad are evicted", Box::new(move || !abroad()))
             }
             ("get", "clusterroles") => ("what is written has an owner", self.told("ValidatingWebhookConfiguration")),
             ("create", "secrets") => {
@@ -438,7 +472,11 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     let (plane, folder) = audited();
     let log = folder.path().join("audit.log");
     let mut stage = Stage { plane, log, all: granted(), counter: AtomicUsize::new(0) };
-    stage.plane.operator.arguments.extend(["--decision-log", "stdout"].map(str::to_owned));
+    stage
+        .plane
+        .operator
+        .arguments
+        .extend(["--decision-log", "stdout", "--evictions-per-minute", "60"].map(str::to_owned));
     let stage = stage;
     let plane = &stage.plane;
     let nodes = [machine("fra-1", "eu-central-1a", "eu-central-1"), machine("iad-1", "us-east-1a", "us-east-1")];
@@ -475,6 +513,11 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
         kind: ResidencyPolicy
         metadata: {name: permissions}
         spec: {mode: Audit, match: {origins: [DE]}, residence: {Process: [DE]}}
+        ---
+        apiVersion: domicile.dev/v1alpha1
+        kind: ResidencyPolicy
+        metadata: {name: permissions-evict}
+        spec: {match: {origins: [SE]}, residence: {Process: [DE]}, remediation: Evict}
         ---
         apiVersion: domicile.dev/v1alpha1
         kind: ResidencyPolicy
