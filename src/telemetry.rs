@@ -178,10 +178,24 @@ impl Default for Metrics {
             report_writes: Family::default(),
             reports_waiting: Gauge::default(),
             evictions: counted(),
-            pods_outside: Family::default(),
+            pods_outside: nobody(),
             told: Arc::default(),
         }
     }
+}
+
+/// What becomes of pods outside, and how many of them a status counts.
+const OUTSIDE: [(&str, Count); 3] =
+    [("waiting", |one| one.waiting), ("away", |one| one.away), ("left", |one| one.left)];
+
+type Count = fn(&PolicyEvictionStatus) -> i64;
+
+fn nobody() -> Family<OutsideLabels, Gauge> {
+    let family = Family::<OutsideLabels, Gauge>::default();
+    for (state, _) in OUTSIDE {
+        drop(family.get_or_create(&OutsideLabels { state }));
+    }
+    family
 }
 
 /// Every result is there from the start: an alert on growth does not see the first of a kind otherwise.
@@ -267,17 +281,14 @@ impl Metrics {
 
     /// Tells what is done about pods outside.
     pub fn outside(&self, evictions: &Evictions) {
-        let sum = |count: fn(&PolicyEvictionStatus) -> i64| evictions.values().map(count).sum::<i64>();
-        let states =
-            [("waiting", sum(|one| one.waiting)), ("away", sum(|one| one.away)), ("left", sum(|one| one.left))];
-        for (state, pods) in states {
-            self.pods_outside.get_or_create(&OutsideLabels { state }).set(pods);
+        for (state, pods) in OUTSIDE {
+            self.pods_outside.get_or_create(&OutsideLabels { state }).set(evictions.values().map(pods).sum());
         }
     }
 
     /// Tells no more of it: somebody else leads.
     pub fn forget_evictions(&self) {
-        self.pods_outside.clear();
+        self.outside(&Evictions::new());
     }
 
     /// Counts a turn of a controller, and returns what is said to have come of it.

@@ -38,13 +38,11 @@ impl Drop for Told<'_> {
     }
 }
 
-/// Runs until dropped (leader only).
+/// Runs until dropped (leader only), with a client that does not try again by itself: a budget may refuse for hours.
 pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute: u32) {
-    /// While somebody is outside or away, it is looked again so often: readiness of pods and nodes is told to nobody.
+    /// It is looked again so often, whatever happens: readiness of pods and nodes is told to nobody.
     const LOOK: Duration = Duration::from_secs(2);
-    /// Otherwise the audit says when there is something to do.
-    const IDLE: Duration = Duration::from_secs(60);
-    /// The part of the time in which this may keep others from the index.
+    /// One part in so many of the time it may keep others from the index.
     const PART: u32 = 20;
     let each = Duration::from_secs(60) / per_minute.max(1);
     let _told = Told(&shared);
@@ -53,15 +51,14 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute
     let mut next = Instant::now();
     loop {
         let started = Instant::now();
-        let mut pause = IDLE;
+        let (mut pause, mut rest) = (LOOK, SHORTEST);
         let audit = audits.borrow_and_update().clone();
         if let (Some(audit), Some(in_force)) = (audit, in_force(&shared)) {
             let (strays, Plan { evict, news, evictions }) = look(&shared, &audit, &inputs, in_force, &mut memory);
             let took = started.elapsed();
             shared.metrics.outside(&evictions);
-            news.iter().for_each(|news| tell_news(&shared, &strays, news));
-            if evictions.values().any(|one| one.waiting + one.away + one.left > 0) {
-                pause = LOOK;
+            for one in &news {
+                tell_news(&shared, &strays, one);
             }
             shared.set_evictions(Some(evictions));
             if let Some(stray) = evict {
@@ -73,17 +70,17 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute
                     let first = memory.note(&stray, standing, outcome, Instant::now());
                     tell(&shared, &strays, &stray, outcome, first);
                 }
-                pause = next.saturating_duration_since(Instant::now());
+                pause = pause.min(next.saturating_duration_since(Instant::now()));
             }
             shared.metrics.reconciled("evict", started, true);
-            pause = pause.max(took * PART);
+            rest = rest.max(took * PART);
         }
         tokio::select! {
             changed = audits.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(pause) => {}
         }
         // One eviction changes what the audit finds several times.
-        tokio::time::sleep(SHORTEST).await;
+        tokio::time::sleep(rest).await;
     }
 }
 

@@ -95,8 +95,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     } = options;
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
-    let client = Client::try_from(config).context("failed to set up the client")?;
+    let (client, evicting) = clients().await?;
     let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
     let mut index = Index::new(catalogue);
     if let Some(hints) = hints {
@@ -153,7 +152,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             nodes::run(client.clone(), shared.clone(), label_grace),
             status::run(client.clone(), shared.clone(), inputs.clone()),
             reports::run(client.clone(), shared.clone(), report_settings, &budget),
-            evict::run(client.clone(), shared.clone(), inputs.clone(), evictions_per_minute),
+            evict::run(evicting.clone(), shared.clone(), inputs.clone(), evictions_per_minute),
             policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
             emergency::tell(&shared, &namespace),
@@ -184,6 +183,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(|| recording.close()).await?;
     }
     ended
+}
+
+/// The client, and one for evictions that takes a no at once: a disruption budget's "not now" looks like a server that is busy,
+/// which the other asks again and again.
+async fn clients() -> anyhow::Result<(Client, Client)> {
+    let config = Config::infer().await.context("failed to find a cluster: set KUBECONFIG, or run in one")?;
+    let mut at_once = config.clone();
+    at_once.default_retry = false;
+    let client = |config| Client::try_from(config).context("failed to set up the client");
+    Ok((client(config)?, client(at_once)?))
 }
 
 /// Starts the decision log, if there should be one, and returns who keeps its keys.

@@ -132,7 +132,7 @@ pub enum Remediation {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyEviction {
     /// How many pods may be away at once because of this policy: a number, or a percentage of all pods of the workloads that
-    /// have any outside, rounded down, and at least one. A pod is away until its workload has as many ready pods as before.
+    /// have pods to evict, rounded down, and at least one. A pod is away until its workload has as many ready pods as before.
     /// Besides, no workload loses more than a tenth of its pods at once (one at least), and disruption budgets are respected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "10%", "minimum" = 1, "pattern" = "^(100|[1-9][0-9]?)%$"))]

@@ -297,8 +297,9 @@ impl<'a> Room<'a> {
             let named = |policies: &[String]| policies.contains(name);
             let outside = || strays.pods.iter().filter(|stray| named(&stray.policies));
             let flights = || memory.flights.iter().filter(|flight| named(&flight.policies));
-            let workloads: BTreeSet<&Workload> =
-                outside().map(|stray| &stray.workload).chain(flights().map(|flight| &flight.workload)).collect();
+            // Of what is never evicted there is no share.
+            let concerned = outside().filter(|stray| stray.obstacle.is_none()).map(|stray| &stray.workload);
+            let workloads: BTreeSet<&Workload> = concerned.chain(flights().map(|flight| &flight.workload)).collect();
             let pods = workloads.iter().filter_map(|workload| strays.workloads.get(workload)).map(|one| one.pods).sum();
             // What leaves and was not sent away by this process was sent away by the one before it, or by somebody else.
             let known = |stray: &&Stray| memory.flights.iter().any(|flight| flight.uid == stray.uid);

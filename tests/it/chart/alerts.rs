@@ -89,7 +89,7 @@ fn prometheus_takes_the_alerts_and_they_go_off_when_they_should() {
     // YAML takes JSON.
     std::fs::write(folder.path().join("alerts.yaml"), rules().to_string()).unwrap();
     let (ok, said) = promtool(folder.path(), &["check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml"]);
-    assert!(ok && said.contains("7 rules found"), "{said}");
+    assert!(ok && said.contains("8 rules found"), "{said}");
     let tests = checkout("tests/it/chart/alerts.test.yaml");
     std::fs::copy(&tests, folder.path().join("alerts.test.yaml")).unwrap();
     let (ok, said) = promtool(folder.path(), &["test", "rules", "alerts.test.yaml"]);

@@ -45,7 +45,9 @@ fn runs_on(plane: &Plane, (namespace, app): (&str, &str), number: usize, node: &
     until("they run there", PATIENCE * 3, || {
         let pods = running(plane, namespace, app);
         assert!(pods.len() >= least, "{app}: {pods:?}");
-        yes(pods.len() == number && pods.values().all(|on| on == node), format!("{app}: {pods:?}"))
+        let told = plane.admin.get(&reference(OURS, "ResidencyPolicy", "", "evict")).unwrap_or_default();
+        let reason = format!("{app}: {pods:?}; {}", told["status"]["eviction"]);
+        yes(pods.len() == number && pods.values().all(|on| on == node), reason)
     });
 }
 
