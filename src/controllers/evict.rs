@@ -1,9 +1,10 @@
-//! Evicts pods that run where a policy does not let them that says `remediation: Evict`, so that their workloads make them
+//! Evicts pods that run where a policy with `remediation: Evict` does not let them, so that their workloads make them
 //! again and admission keeps them inside.
 //!
-//! Gather (no client): the index says which pods these are, and which of them would come back inside. Plan (no client): the
-//! next one, by shares, refusals and what came of those before. Apply (client): the Eviction API, which asks the disruption
-//! budgets, with the pod's uid as a precondition, so many times a minute at most. Under the lease, so that one replica counts.
+//! Gather (no client): the index says which pods these are, and which of them would come back inside. Plan (no
+//! client): the next one, by shares, refusals and what came of those before. Apply (client): the Eviction API, which
+//! asks the disruption budgets, with the pod's uid as a precondition, so many times a minute at most. Under the lease,
+//! so that one replica counts.
 //!
 //! Nothing is evicted while nobody would be asked about the pod that comes instead.
 
@@ -192,8 +193,8 @@ fn tell_news(shared: &Shared, strays: &Strays, news: &News) {
         News::Missing(flight) => {
             let minutes = PATIENCE.as_secs() / 60;
             let note = format!(
-                "{} has not made up for pod {} in {minutes} minutes, which was evicted: none of its pods is evicted until \
-                 it has. To fix: see why its pods are not ready",
+                "{} has not made up for pod {} in {minutes} minutes, which was evicted: none of its pods is evicted \
+                 until it has. To fix: see why its pods are not ready",
                 flight.workload, flight.pod
             );
             shared.metrics.evicted("missing");

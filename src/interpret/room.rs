@@ -1,5 +1,5 @@
-//! Whether a node takes a pod, as the scheduler sees it: is it ready, may pods come, does it have the labels that the pod and
-//! its volumes want. Whether it has the memory, and what other pods want of it, is left to the scheduler.
+//! Whether a node takes a pod, as the scheduler sees it: is it ready, may pods come, does it have the labels that the
+//! pod and its volumes want. Whether it has the memory, and what other pods want of it, is left to the scheduler.
 
 use super::objects::{Node, NodeSelectorTerm, PodSpec, Requirement, Taint, Toleration};
 use super::scope::Labels;

@@ -1,8 +1,8 @@
 //! Which pod is evicted next, and why the others are not (no client).
 //!
-//! One at a time: what is known is looked at anew before each. A pod is away from its eviction until its workload has as many
-//! ready pods as before; as long as it is, it takes up room in the share of its policies and of its workload. What the plan
-//! remembers is lost with the process; who leads next counts what is being deleted, and what is not ready.
+//! One at a time: what is known is looked at anew before each. A pod is away from its eviction until its workload has
+//! as many ready pods as before; as long as it is, it takes up room in the share of its policies and of its workload.
+//! What the plan remembers is lost with the process; who leads next counts what is being deleted, and what is not ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -301,7 +301,7 @@ impl<'a> Room<'a> {
             let concerned = outside().filter(|stray| stray.obstacle.is_none()).map(|stray| &stray.workload);
             let workloads: BTreeSet<&Workload> = concerned.chain(flights().map(|flight| &flight.workload)).collect();
             let pods = workloads.iter().filter_map(|workload| strays.workloads.get(workload)).map(|one| one.pods).sum();
-            // What leaves and was not sent away by this process was sent away by the one before it, or by somebody else.
+            // What leaves and was not sent away by this process was sent away by the one before it, or somebody else.
             let known = |stray: &&Stray| memory.flights.iter().any(|flight| flight.uid == stray.uid);
             let leaving = outside().filter(|stray| stray.leaving && !known(stray)).count();
             let away = flights().count() + leaving;
@@ -313,8 +313,8 @@ impl<'a> Room<'a> {
     fn is_there_for(&self, stray: &Stray) -> bool {
         let Standing { pods, ready, newest: _ } =
             self.strays.workloads.get(&stray.workload).copied().unwrap_or_default();
-        // Between a pod's end and the next one's beginning nobody sees that one is missing. A pod that is not ready takes
-        // nothing away from its workload.
+        // Between a pod's end and the next one's beginning nobody sees that one is missing. A pod that is not ready
+        // takes nothing away from its workload.
         let away = self.memory.away_of(&stray.workload);
         let lacking = if stray.ready { pods.saturating_sub(ready).max(away) } else { away };
         let of_workload = lacking < OF_WORKLOAD.among(pods);

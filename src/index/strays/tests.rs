@@ -166,8 +166,8 @@ fn nobody_goes_while_nobody_is_asked_who_comes() {
     let stray = strays_when(&mut index([ours("a")]), false).pods.remove(0);
     assert_eq!(stray.obstacle, Some(Obstacle::NotEnforced));
     // A namespace without a label counts from when the API server asks about it by name.
-    let store = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore", "metadata": {"name": "s", "namespace": "new"},
-        "spec": {"origins": ["DE"], "workloads": {"selector": {}}}});
+    let store = json!({"apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore",
+        "metadata": {"name": "s", "namespace": "new"}, "spec": {"origins": ["DE"], "workloads": {"selector": {}}}});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}});
     assert_eq!(
         kept([namespace, store, with(ours("a"), &json!({"metadata": {"namespace": "new"}}))]),
@@ -201,8 +201,8 @@ fn its_volumes_have_to_be_inside_and_reached() {
             "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0a1b2c"},
             "nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}})
     };
-    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": "cx", "name": "data"},
-        "spec": {"volumeName": "v"}});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": "cx", "name": "data"}, "spec": {"volumeName": "v"}});
     let mounts = json!({"spec": {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}});
     let fra = with(node("fra", "eu-central-1a"), &json!({"metadata": {"labels": {"kubernetes.io/hostname": "fra"}}}));
     let case = |volume: Value| kept([fra.clone(), with(ours("a"), &mounts), claim.clone(), volume]);
@@ -287,7 +287,10 @@ proptest! {
             let selector = one.disk.map(|disk| json!({"disk": disk}));
             with(pod(&format!("p{at}"), one.owner), &json!({
                 "metadata": {"namespace": if one.system { "kube-system" } else { "cx" }},
-                "spec": {"nodeName": format!("n{}", one.node.index(nodes.len())), "nodeSelector": selector, "tolerations": tolerations}}))
+                "spec": {
+                    "nodeName": format!("n{}", one.node.index(nodes.len())), "nodeSelector": selector,
+                    "tolerations": tolerations,
+                }}))
         });
         // The usual node inside takes nobody.
         let cordoned = with(node("fra", "eu-central-1a"), &json!({"spec": {"unschedulable": true}}));

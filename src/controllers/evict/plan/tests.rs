@@ -1,4 +1,4 @@
-//! The planner, against a cluster that is played: pods go when they are evicted, and come back, ready at last, or do not.
+//! The planner, against a cluster that is played: pods go when they are evicted, and come back, or do not.
 
 use proptest::prelude::*;
 
@@ -245,7 +245,8 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         6 => outcome.prop_map(Happening::Turn),
-        3 => (0..4usize, prop::bool::weighted(0.2)).prop_map(|(workload, outside)| Happening::MakeUp { workload, outside }),
+        3 => (0..4usize, prop::bool::weighted(0.2))
+            .prop_map(|(workload, outside)| Happening::MakeUp { workload, outside }),
         1 => any::<prop::sample::Index>().prop_map(|pod| Happening::Unready { pod }),
         2 => any::<prop::sample::Index>().prop_map(|pod| Happening::Ready { pod }),
         // Never so long that a workload counts as whole without what it lacks.
@@ -258,7 +259,8 @@ fn share() -> impl Strategy<Value = Share> {
 }
 
 proptest! {
-    /// Whatever happens, no more are away than the policy and a tenth of the workload allow, and nobody with an obstacle goes.
+    /// Whatever happens, no more are away than the policy and a tenth of the workload allow, and nobody with an obstacle
+    /// goes.
     #[test]
     fn never_more_than_the_share_is_away(
         share in share(),
