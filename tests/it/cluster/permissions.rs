@@ -166,8 +166,9 @@ impl Stage {
         });
     }
 
-    /// A namespace in which a pod of a workload runs in America that may not, by a policy that has it evicted.
-    fn run_abroad(&self) -> String {
+    /// Has a pod of a workload run in America that may not, by a policy that has it evicted, and returns how to see that it is
+    /// there no more.
+    fn run_abroad<'a>(&'a self) -> Box<dyn Fn() -> bool + 'a> {
         let (admin, name) = (&self.plane.admin, self.fresh());
         self.plane.namespace(&name, &json!({}));
         let inside = reference("v1", "Node", "", "fra-1");
@@ -181,15 +182,21 @@ impl Stage {
             "template": {"metadata": {"labels": labels}, "spec": template},
         });
         admin.create(&workload).ok();
-        until("the pod runs abroad", PATIENCE, || {
-            let pods = admin.list("v1", "Pod", &name, "");
-            yes(pods.iter().any(|pod| pod["spec"]["nodeName"] == "iad-1"), format!("{pods:?}"))
-        });
+        let namespace = name.clone();
+        let abroad = move || {
+            let pods = admin.list("v1", "Pod", &namespace, "");
+            pods.iter().any(|pod| pod["spec"]["nodeName"] == "iad-1")
+        };
+        until("the pod runs abroad", PATIENCE, || yes(abroad(), &name));
         cordon(false);
+        let mut policy = reference(OURS, "ResidencyPolicy", "", "permissions-evict");
+        policy["spec"] =
+            json!({"match": {"origins": ["SE"]}, "residence": {"Process": ["DE"]}, "remediation": "Evict"});
+        assert!([201, 409].contains(&admin.create(&policy).code), "there is one from then on");
         let mut store = reference(OURS, "DataStore", &name, "store");
         store["spec"] = json!({"origins": ["SE"], "workloads": {"selector": {}}});
         admin.create(&store).ok();
-        name
+        Box::new(move || !abroad())
     }
 
     fn hooks(&self, kind: &str) -> Option<Value> {
@@ -207,8 +214,7 @@ impl Stage {
             }
         };
         let judged = move |object: Value, change: Value| {
-            let now = admin.patch(&object, &json!({"spec": change})).ok();
-            let generation = now["metadata"]["generation"].clone();
+            let generation = admin.patch(&object, &json!({"spec": change})).ok()["metadata"]["generation"].clone();
             Box::new(move || {
                 let found = admin.get(&object).unwrap();
                 condition(&found, "Ready")["observedGeneration"] == generation
@@ -257,14 +263,7 @@ impl Stage {
             (verb, resource) if resource.contains("admissionpolic") || resource == "networkpolicies" => {
                 self.policies(verb, resource)
             }
-            ("create", "pods/eviction") => {
-                let namespace = self.run_abroad();
-                let abroad = move || {
-                    let pods = admin.list("v1", "Pod", &namespace, "");
-                    pods.iter().any(|pod| pod["spec"]["nodeName"] == "iad-1")
-                };
-                ("pods abroad are evicted", Box::new(move || !abroad()))
-            }
+            ("create", "pods/eviction") => ("pods abroad are evicted", self.run_abroad()),
             ("get", "clusterroles") => ("what is written has an owner", self.told("ValidatingWebhookConfiguration")),
             ("create", "secrets") => {
                 self.remove(&certificate());
@@ -470,13 +469,9 @@ impl Stage {
 #[test]
 fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
     let (plane, folder) = audited();
-    let log = folder.path().join("audit.log");
-    let mut stage = Stage { plane, log, all: granted(), counter: AtomicUsize::new(0) };
-    stage
-        .plane
-        .operator
-        .arguments
-        .extend(["--decision-log", "stdout", "--evictions-per-minute", "60"].map(str::to_owned));
+    let mut stage = Stage { plane, log: folder.path().join("audit.log"), all: granted(), counter: AtomicUsize::new(0) };
+    let arguments = ["--decision-log", "stdout", "--evictions-per-minute", "60"];
+    stage.plane.operator.arguments.extend(arguments.map(str::to_owned));
     let stage = stage;
     let plane = &stage.plane;
     let nodes = [machine("fra-1", "eu-central-1a", "eu-central-1"), machine("iad-1", "us-east-1a", "us-east-1")];
@@ -513,11 +508,6 @@ fn every_permission_is_asked_for_and_without_it_a_feature_is_gone() {
         kind: ResidencyPolicy
         metadata: {name: permissions}
         spec: {mode: Audit, match: {origins: [DE]}, residence: {Process: [DE]}}
-        ---
-        apiVersion: domicile.dev/v1alpha1
-        kind: ResidencyPolicy
-        metadata: {name: permissions-evict}
-        spec: {match: {origins: [SE]}, residence: {Process: [DE]}, remediation: Evict}
         ---
         apiVersion: domicile.dev/v1alpha1
         kind: ResidencyPolicy
