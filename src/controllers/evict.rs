@@ -64,7 +64,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute
             shared.set_evictions(Some(evictions));
             if let Some(stray) = evict {
                 if next <= Instant::now() {
+                    let reconcile = shared.metrics.turn("evict");
                     let outcome = apply(&client, &stray).await;
+                    reconcile.ended(outcome != Outcome::Failed);
                     next = Instant::now() + each;
                     shared.metrics.evicted(outcome.category());
                     let standing = strays.workloads.get(&stray.workload).copied().unwrap_or_default();
@@ -73,7 +75,6 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs, per_minute
                 }
                 pause = pause.min(next.saturating_duration_since(Instant::now()));
             }
-            shared.metrics.reconciled("evict", started, true);
             rest = rest.max(took * PART);
         }
         tokio::select! {
