@@ -96,12 +96,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     // Both rustls providers may be in the tree; choosing one keeps the client from guessing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (client, evicting) = clients().await?;
-    let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
-    let mut index = Index::new(catalogue);
-    if let Some(hints) = hints {
-        index.hint(hints);
-    }
-    let index = if guards { index } else { index.without_exceptions() };
+    let index = index(hints, guards)?;
     let (shared, messages) = Shared::with_metrics(index, Clock::wall(), metrics);
 
     let serving = Arc::new(tls::Serving::default());
@@ -183,6 +178,16 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(|| recording.close()).await?;
     }
     ended
+}
+
+/// What is built in, and nothing of the cluster yet.
+fn index(hints: Option<Hints>, guards: bool) -> anyhow::Result<Index> {
+    let catalogue = crate::catalogue::load().context("failed to read the built-in catalogue")?;
+    let mut index = Index::new(catalogue);
+    if let Some(hints) = hints {
+        index.hint(hints);
+    }
+    Ok(if guards { index } else { index.without_exceptions() })
 }
 
 /// The client, and one for evictions that takes a no at once: a disruption budget's "not now" looks like a server that is busy,
