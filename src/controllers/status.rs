@@ -303,7 +303,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     loop {
         let mut failed = false;
         let mut next = None;
-        let mut took = Duration::ZERO;
+        let (mut took, mut objects) = (Duration::ZERO, 0);
         // What the API server asks about is told by a watch, like everything else.
         if shared.synced() && shared.live().is_some() {
             let now = shared.now();
@@ -332,6 +332,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                 };
                 // What is not listed yet is not known to be right.
                 let audit = std::mem::take(&mut observed.audit);
+                objects = audit.in_scope;
                 recorded.forget_others(&audit);
                 if shared.types_known() {
                     shared.set_audit(audit);
@@ -351,7 +352,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                     return;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(gather(took)) => {}
+                    () = tokio::time::sleep(gather(took, objects)) => {}
                     () = clock::reach(next) => shared.publish(),
                 }
             }
@@ -363,12 +364,13 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     }
 }
 
-/// How long changes are gathered after a look at everything that took so long: statuses follow bursts of changes, not each of
-/// them, and in a large cluster that is always changing looking takes a tenth of a core at most.
-fn gather(took: Duration) -> Duration {
+/// How long changes are gathered after a look at so many objects that took so long: statuses follow bursts of changes, not each
+/// of them, and in a large cluster that is always changing looking takes a tenth of a core at most.
+fn gather(took: Duration, objects: usize) -> Duration {
     const SHORTEST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(10);
-    (took * 9).clamp(SHORTEST, LONGEST)
+    const LARGE: usize = 5_000;
+    if objects < LARGE { SHORTEST } else { (took * 9).clamp(SHORTEST, LONGEST) }
 }
 
 /// Writes what has changed (client); false if something has to be tried again.

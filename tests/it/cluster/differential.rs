@@ -83,8 +83,8 @@ fn constraints() -> impl Strategy<Value = Value> {
     };
     let node = prop::sample::select(vec!["differs-fra", "differs-iad", "differs-par", "differs-nobody"]);
     prop_oneof![
-        3 => Just(json!({})),
-        2 => selector.prop_map(|selector| json!({"nodeSelector": selector})),
+        8 => Just(json!({})),
+        3 => selector.prop_map(|selector| json!({"nodeSelector": selector})),
         3 => placed.prop_map(|selector| json!({"nodeSelector": selector})),
         6 => prop::collection::vec(term(), 0..4).prop_map(move |terms| json!({"affinity": affinity(terms)})),
         1 => node.prop_map(|node| json!({"nodeName": node})),
