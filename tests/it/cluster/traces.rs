@@ -60,7 +60,7 @@ fn reviews_and_turns_are_told_where_the_flag_says_until_the_last_one_and_to_nobo
     let recorded = std::fs::read_to_string(&log).unwrap();
     for span in spans.iter().filter(|span| creates(span, "first")) {
         // What could not be decided yet is no decision.
-        let undecided = span.attributes["domicile.verdict"] == "error";
+        let undecided = span.attributes["domicile.verdict"] == "Error";
         let id = span.attributes.get("domicile.decision.id");
         assert!(id.map_or(undecided, |id| recorded.contains(id)), "{span:?}");
         assert_eq!(span.resource["service.instance.id"], "traced");
