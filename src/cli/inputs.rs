@@ -285,11 +285,9 @@ impl Inputs {
         let (own, asked) = law.unwrap_or_else(|| (world.lawbook.clone(), Arc::new(self.asked(&world.lawbook))));
         self.law = Some((own, asked.clone()));
         // Policies that were prepared for the other lawbook find out and look into this one.
-        {
-            let mut world = World::clone(&world);
-            world.lawbook = asked;
-            Arc::new(world)
-        }
+        let mut world = World::clone(&world);
+        world.lawbook = asked;
+        Arc::new(world)
     }
 
     /// The world at an instant in which a document is judged: without what it would itself carry from store to store, as at

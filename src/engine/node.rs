@@ -270,10 +270,9 @@ impl NodeMap {
         self.by_name.get(name).cloned().unwrap_or_else(|| Places::unknown(format!("node {name} is not known")))
     }
 
-    /// Nodes that are not where they are in another state, or are known in one only.
-    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a String> {
-        let fresh = self.by_name.iter().filter(|(name, places)| other.by_name.get(*name) != Some(places));
-        fresh.map(|(name, _)| name).chain(other.by_name.keys().filter(|name| !self.by_name.contains_key(*name)))
+    /// Where each node is, by its name.
+    pub fn places(&self) -> &BTreeMap<String, Places> {
+        &self.by_name
     }
 
     /// Regions that pods could be pinned by: those of nodes that are here and of the providers they are of, in

@@ -1,6 +1,6 @@
 //! What a judgement has read of the world, so that only a change of that makes somebody judge again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::resource::Key;
@@ -71,7 +71,8 @@ pub fn changed(before: &Surroundings, now: &Surroundings) -> BTreeSet<Read> {
     }
     if !Arc::ptr_eq(&before.nodes, &now.nodes) && before.nodes != now.nodes {
         all.insert(Read::Nodes);
-        all.extend(now.nodes.differing(&before.nodes).cloned().map(Read::Node));
+        let nodes = differing(before.nodes.places(), now.nodes.places(), PartialEq::eq);
+        all.extend(nodes.cloned().map(Read::Node));
     }
     if !Arc::ptr_eq(&before.volumes, &now.volumes) {
         all.extend(differing(&before.volumes, &now.volumes, PartialEq::eq).cloned().map(Read::Volume));
@@ -114,8 +115,8 @@ pub fn changed(before: &Surroundings, now: &Surroundings) -> BTreeSet<Read> {
 
 /// Keys under which two maps hold something else.
 pub(super) fn differing<'a, K: Ord, V>(
-    one: &'a std::collections::BTreeMap<K, V>,
-    other: &'a std::collections::BTreeMap<K, V>,
+    one: &'a BTreeMap<K, V>,
+    other: &'a BTreeMap<K, V>,
     same: impl Fn(&V, &V) -> bool + 'a,
 ) -> impl Iterator<Item = &'a K> {
     let fresh = one.iter().filter(move |(key, value)| !other.get(key).is_some_and(|other| same(value, other)));
