@@ -58,6 +58,8 @@ pub struct Options {
     pub apiserver_args: Vec<String>,
     /// Whether there will be far more pods than usual.
     pub crowded: bool,
+    /// Whether claims and volumes stay as they are written.
+    pub unbound: bool,
 }
 
 impl Options {
@@ -76,10 +78,17 @@ impl Options {
     }
 
     /// Makes room for a hundred thousand pods that are bound when they are created: no scheduler, nobody who plays pods or
-    /// provisions claims, and a larger etcd.
+    /// looks for the volumes of claims, again and again, and a larger etcd.
     #[must_use]
     pub fn crowded(mut self) -> Self {
         self.crowded = true;
+        self.unbound()
+    }
+
+    /// Has nobody who binds a claim to whatever volume fits.
+    #[must_use]
+    pub fn unbound(mut self) -> Self {
+        self.unbound = true;
         self
     }
 }
@@ -152,7 +161,8 @@ impl ControlPlane {
         let (mut stages, mut controllers) = (binaries.kwok_stages.clone(), controller_args(&admin, &credentials));
         if options.crowded {
             stages = node_stages(folder, &stages)?;
-            // It would try again and again to find a volume for every claim.
+        }
+        if options.unbound {
             controllers.push("--controllers=*,-persistentvolume-binder-controller".to_owned());
         }
         for (name, path, args) in [

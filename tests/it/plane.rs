@@ -247,7 +247,7 @@ rules: [{level: Metadata, users: ['system:serviceaccount:domicile-system:domicil
     (Plane::start_with(2, options), folder)
 }
 
-/// The cluster of the case table.
+/// The cluster of the case table. The volume of one case may fit the claim of another.
 pub fn table() -> Plane {
-    Plane::start(30)
+    Plane::start_with(30, Options::default().unbound())
 }
