@@ -174,7 +174,7 @@ fn judged<T: DeserializeOwned>(
 fn of_pod(world: &World, pod: &Pod) -> Outcome<Facts> {
     let labels = pod.metadata.labels.clone().unwrap_or_default();
     let namespace = world.namespace(&pod.namespace().unwrap_or_default()).ok_or("no such namespace")?;
-    let view = PodView { labels: &labels, spec: &pod.spec, path: "spec", made: &[] };
+    let view = PodView::of(&labels, &pod.spec);
     let facts = pod::facts(world, namespace, view, Pinning::Possible);
     if facts.placements.is_empty() { Err("out of scope".into()) } else { Ok(facts) }
 }

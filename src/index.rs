@@ -435,7 +435,13 @@ impl Index {
         let life = strays::Life::new(&metadata, ready);
         // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
         let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        let pod = Arc::new(HeldPod { labels: metadata.labels.unwrap_or_default(), spec, maker });
+        let mut pod = HeldPod::new(metadata.labels.unwrap_or_default(), spec, maker);
+        // What one workload makes is named alike.
+        let before = self.pods.range(..&name).next_back();
+        for (_, other) in before.into_iter().chain(self.pods.range(&name..).next()) {
+            pod.share_with(&other.pod);
+        }
+        let pod = Arc::new(pod);
         let uid = metadata.uid.unwrap_or_default().into_boxed_str();
         let state = PodState { pod, ended, uid, life, kept: None };
         let says = |state: &PodState| (state.pod.clone(), state.ended, state.uid.clone());

@@ -325,7 +325,7 @@ static NO_LABELS: Labels = Labels::new();
 
 fn judge_pod(world: &World, namespace: &NamespaceScope, pod: &Pod, old: Option<&Pod>, now: Timestamp) -> Judgement {
     let labels = pod.metadata.labels.as_ref().unwrap_or(&NO_LABELS);
-    let now_view = PodView { labels, spec: &pod.spec, path: "spec", made: &[] };
+    let now_view = PodView::of(labels, &pod.spec);
     let Some(old) = old else {
         let mut facts = pod::facts(world, namespace, now_view, Pinning::Possible);
         facts.subject = subject::pod(world, &namespace.name, &pod.metadata);

@@ -1,5 +1,6 @@
 //! Judges what exists, part by part, and gathers what was found: by store for statuses, by object for reports.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::engine::law::transfer::sooner;
 use crate::engine::node::Evidence;
 use crate::engine::verdict::{Finding, Verdict};
 use crate::interpret::claim::{self, Asking};
-use crate::interpret::pod::{self, Pinning, PodView};
+use crate::interpret::pod::{self, Pinning};
 use crate::interpret::resource::{self, Key};
 use crate::interpret::scope;
 use crate::interpret::subject;
@@ -115,10 +116,14 @@ impl Tally {
     }
 }
 
-fn add_to<K: Ord + Clone>(counts: &mut BTreeMap<K, i64>, key: &K, more: i64) {
+fn add_to<K, Q>(counts: &mut BTreeMap<K, i64>, key: &Q, more: i64)
+where
+    K: Ord + Borrow<Q>,
+    Q: Ord + ToOwned<Owned = K> + ?Sized,
+{
     match counts.get_mut(key) {
         Some(count) => *count += more,
-        None => drop(counts.insert(key.clone(), more)),
+        None => drop(counts.insert(key.to_owned(), more)),
     }
 }
 
@@ -210,8 +215,7 @@ impl Look<'_, '_> {
         let Some(namespace) = world.namespace(space) else { return };
         for ((_, name), state) in pods.filter(|(_, state)| !state.ended) {
             if state.kept.as_ref().and_then(|kept| kept.holds(epoch, self.now)).is_none() {
-                let view = PodView { labels: &state.pod.labels, spec: &state.pod.spec, path: "spec", made: &[] };
-                let mut facts = pod::facts(world, namespace, view, Pinning::Impossible);
+                let mut facts = pod::facts(world, namespace, state.pod.view(), Pinning::Impossible);
                 facts.subject = subject::held_pod(world, space, name, &state.pod.maker);
                 let called = Called { api_version: "v1", kind: "Pod", namespace: space, name, uid: &state.uid };
                 let seen = self.judge(called, &facts, |finding| {
@@ -222,7 +226,7 @@ impl Look<'_, '_> {
             let Some(seen) = state.kept.as_ref().and_then(|kept| kept.holds(epoch, self.now)?.as_ref()) else {
                 continue;
             };
-            let node = state.pod.spec.node_name.as_ref();
+            let node = state.pod.node.as_deref();
             let at_node = |tally: &mut Tally| node.into_iter().for_each(|node| add_to(&mut tally.nodes, node, 1));
             self.found.add(seen, |_| format!("Pod/{name}"), at_node);
         }

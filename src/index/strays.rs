@@ -24,7 +24,7 @@ use crate::engine::policy::Mode;
 use crate::engine::rules;
 use crate::engine::verdict::{Action, Finding, Verdict};
 use crate::interpret::claim;
-use crate::interpret::objects::{NodeSelectorTerm, PodSpec};
+use crate::interpret::objects::NodeSelectorTerm;
 use crate::interpret::pod::{self, Pinning, PodView};
 use crate::interpret::room::{self, Choice};
 use crate::interpret::scope::NamespaceScope;
@@ -216,13 +216,13 @@ impl Index {
     ) -> Option<Stray> {
         let world = &*self.world;
         let namespace = world.namespace(&key.0).filter(|_| !state.ended)?;
-        let (_, verdict) = decide(world, namespace, key, &state.pod, &state.pod.spec, Pinning::Impossible, now);
+        let (_, verdict) = decide(world, namespace, key, (&state.pod, state.pod.view()), Pinning::Impossible, now);
         let concerned = verdict.standing().filter(|finding| among.concerns(finding));
         let policies: BTreeSet<String> = concerned.filter_map(|finding| finding.policy.clone()).collect();
         if policies.is_empty() {
             return None;
         }
-        let (kind, name) = state.pod.maker.clone();
+        let (kind, name) = (*state.pod.maker).clone();
         let Life { controller, ready, leaving, created } = state.life;
         let obstacle = by_itself(controller, &kind, namespace, &state.pod, asked)
             .or_else(|| self.obstacle(world, namespace, key, &state.pod, nodes, now));
@@ -248,8 +248,9 @@ impl Index {
         nodes: &mut OpenNodes<'a>,
         now: Timestamp,
     ) -> Option<Obstacle> {
-        let spec = PodSpec { node_name: None, ..pod.spec.clone() };
-        let (facts, verdict) = decide(world, namespace, key, pod, &spec, Pinning::Possible, now);
+        let again = PodView { node: None, ..pod.view() };
+        let spec = again.spec;
+        let (facts, verdict) = decide(world, namespace, key, (pod, again), Pinning::Possible, now);
         if verdict.action == Action::Refuse {
             let why = explain::lines(verdict.refusals()).into_iter().next().unwrap_or_default();
             return Some(Obstacle::WouldBeRefused { why });
@@ -276,7 +277,7 @@ impl Index {
         let takes = |node: &&NodeState| {
             let (name, labels) = (node.facts.name.as_str(), &node.facts.labels);
             let choice = Choice { name, labels, country: node.label.as_deref(), room: &node.room };
-            room::takes(choice, &spec, pin.as_ref(), &volumes)
+            room::takes(choice, spec, pin.as_ref(), &volumes)
         };
         let countries_named = || explain::countries(&countries, &world.lawbook, now);
         let open = self.open_nodes(&countries, nodes);
@@ -307,7 +308,7 @@ impl Index {
         let namespaces: BTreeSet<String> = all.keys().map(|workload| workload.namespace.clone()).collect();
         for namespace in &namespaces {
             for (_, state) in self.pods_in(namespace).filter(|(_, state)| !state.ended) {
-                let (kind, name) = state.pod.maker.clone();
+                let (kind, name) = (*state.pod.maker).clone();
                 let workload = Workload { namespace: namespace.clone(), kind, name };
                 let Some(standing) = all.get_mut(&workload) else { continue };
                 let Life { ready, leaving, created, controller: _ } = state.life;
@@ -336,17 +337,15 @@ impl Strays {
 /// The field that says where a pod runs.
 const NODE_NAME: &str = "spec.nodeName";
 
-/// What is decided about a pod with this specification.
+/// What is decided about a pod, seen like this.
 fn decide(
     world: &World,
     namespace: &NamespaceScope,
     (space, name): &(String, String),
-    pod: &HeldPod,
-    spec: &PodSpec,
+    (pod, view): (&HeldPod, PodView<'_>),
     pinning: Pinning,
     now: Timestamp,
 ) -> (Facts, Verdict) {
-    let view = PodView { labels: &pod.labels, spec, path: "spec", made: &[] };
     let mut facts = pod::facts(world, namespace, view, pinning);
     facts.subject = subject::held_pod(world, space, name, &pod.maker);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);

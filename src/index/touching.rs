@@ -203,7 +203,7 @@ impl Index {
             (
                 scope::stores_of_pod(scope, &state.pod.labels, &state.pod.spec),
                 &state.pod.labels,
-                state.pod.maker.clone(),
+                (*state.pod.maker).clone(),
             )
         } else {
             let template = self.templates.get(toucher)?;

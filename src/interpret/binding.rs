@@ -49,7 +49,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
     let own = binding.metadata.name.as_deref().unwrap_or_default();
     let name = if request.name.is_empty() { own } else { request.name };
     let pod = world.pod(request.namespace, name).ok_or_else(|| JudgeError::unknown_pod(request.namespace, name))?;
-    let mut labels = pod.labels.clone();
+    let mut labels = (*pod.labels).clone();
     labels.extend(binding.metadata.labels.unwrap_or_default());
     let before = scope::of_pod(world, namespace, &pod.labels, &pod.spec).data;
     let after = scope::of_pod(world, namespace, &labels, &pod.spec).data;
@@ -57,7 +57,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
         let verdict = Verdict { action: Action::Refuse, findings: vec![finding], ..Verdict::allow() };
         return Ok(Judgement::new(verdict));
     }
-    let view = PodView { labels: &labels, spec: &pod.spec, path: "spec", made: &[] };
+    let view = PodView { labels: &labels, ..pod.view() };
     let mut facts = pod::bound(world, namespace, view, &binding.target.name);
     facts.subject = subject::held_pod(world, request.namespace, name, &pod.maker);
     let verdict = engine::decide(&facts, &world.lawbook, &world.policies, now);

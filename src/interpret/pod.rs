@@ -40,6 +40,8 @@ pub struct PodView<'a> {
     pub labels: &'a Labels,
     /// Its specification.
     pub spec: &'a PodSpec,
+    /// The node to which it is bound.
+    pub node: Option<&'a str>,
     /// Path of the specification in the object, as in `spec.template.spec`.
     pub path: &'a str,
     /// Claims that its controller makes for it.
@@ -60,17 +62,24 @@ pub struct MadeClaim {
 static NO_LABELS: Labels = Labels::new();
 
 impl<'a> PodView<'a> {
+    /// A pod that says itself where it is bound.
+    pub fn of(labels: &'a Labels, spec: &'a PodSpec) -> Self {
+        let node = spec.node_name.as_deref().filter(|name| !name.is_empty());
+        Self { labels, spec, node, path: "spec", made: &[] }
+    }
+
     /// The pods of a template that stands at `path`.
     pub fn of_template(template: &'a PodTemplate, path: &'a str, made: &'a [MadeClaim]) -> Self {
-        Self { labels: template.metadata.labels.as_ref().unwrap_or(&NO_LABELS), spec: &template.spec, path, made }
+        Self { path, made, ..Self::of(template.metadata.labels.as_ref().unwrap_or(&NO_LABELS), &template.spec) }
     }
 }
 
 /// Where a pod's constraints let it run.
-pub fn reach(world: &World, spec: &PodSpec) -> Places {
-    if let Some(node) = spec.node_name.as_deref().filter(|name| !name.is_empty()) {
+pub fn reach(world: &World, pod: PodView<'_>) -> Places {
+    if let Some(node) = pod.node {
         return world.node(node);
     }
+    let spec = pod.spec;
     let label = |key: &str, value: &str| world.nodes().labelled(key, value, world.gazetteer());
     let node = |name: &str| world.node(name);
     let selected =
@@ -145,7 +154,7 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     if data.is_empty() {
         return Facts::default();
     }
-    let bound = pod.spec.node_name.as_deref().is_some_and(|name| !name.is_empty());
+    let bound = pod.node.is_some();
     let field = if bound {
         format!("{}.nodeName", pod.path)
     } else if pod.spec.required_terms().is_none() && !pod.spec.node_selector.is_empty() {
@@ -155,7 +164,7 @@ pub fn facts(world: &World, namespace: &NamespaceScope, pod: PodView<'_>, pinnin
     };
     let fixed = bound || pinning == Pinning::Impossible;
     let flexibility = if fixed { Flexibility::Fixed } else { Flexibility::Nodes };
-    let run = Run { places: reach(world, pod.spec), field, flexibility };
+    let run = Run { places: reach(world, pod), field, flexibility };
     let mut placements = running(world, namespace, pod, &data, run);
     for (position, volume) in pod.spec.inline_volumes() {
         let path = format!("{}.volumes[{position}]", pod.path);

@@ -16,6 +16,7 @@ use crate::engine::policy::Policies;
 use super::basis::Basis;
 use super::claim::ClassPlaces;
 use super::objects::PodSpec;
+use super::pod::PodView;
 use super::reads::{Read, Reads};
 use super::resource::{self, Interpreters, Resource, Resources};
 use super::scope::{Labels, NamespaceScope};
@@ -24,11 +25,38 @@ use super::scope::{Labels, NamespaceScope};
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldPod {
     /// Its labels.
-    pub labels: Labels,
-    /// Its specification.
-    pub spec: PodSpec,
+    pub labels: Arc<Labels>,
+    /// Its specification, without the node.
+    pub spec: Arc<PodSpec>,
+    /// The node to which it is bound.
+    pub node: Option<Box<str>>,
     /// Kind and name of what made it; itself where nothing did.
-    pub maker: (String, String),
+    pub maker: Arc<(String, String)>,
+}
+
+impl HeldPod {
+    /// What is kept of a pod.
+    pub fn new(labels: Labels, mut spec: PodSpec, maker: (String, String)) -> Self {
+        let node = spec.node_name.take().filter(|node| !node.is_empty()).map(String::into_boxed_str);
+        Self { labels: Arc::new(labels), spec: Arc::new(spec), node, maker: Arc::new(maker) }
+    }
+
+    /// Has what is equal only once: pods of one workload say the same of themselves.
+    pub fn share_with(&mut self, other: &Self) {
+        fn share<T: PartialEq>(own: &mut Arc<T>, other: &Arc<T>) {
+            if own == other {
+                own.clone_from(other);
+            }
+        }
+        share(&mut self.labels, &other.labels);
+        share(&mut self.spec, &other.spec);
+        share(&mut self.maker, &other.maker);
+    }
+
+    /// To judge it.
+    pub fn view(&self) -> PodView<'_> {
+        PodView { labels: &self.labels, spec: &self.spec, node: self.node.as_deref(), path: "spec", made: &[] }
+    }
 }
 
 /// Pods of one namespace, by name.
