@@ -250,6 +250,11 @@ impl<'a> Resolver<'a> {
                 let (places, along) = match meaning {
                     Meaning::There(places) => (places, None),
                     Meaning::Along(flow, places) => (places, Some(flow)),
+                    // What another provider calls a region stands beside its address, which is judged itself.
+                    Meaning::Unknown(_) if said.says == FieldMeaning::Region && self.is_proven(&said.beside) => {
+                        fine = true;
+                        continue;
+                    }
                     Meaning::Unknown(reason) => (Places::unknown(reason), None),
                     Meaning::Fine => {
                         fine = true;
@@ -323,6 +328,12 @@ impl<'a> Resolver<'a> {
             stranger @ Endpoint::Stranger { .. } => self.endpoint(stranger, namespace) == [Meaning::Fine],
             Endpoint::Silent { .. } | Endpoint::Unknown(_) => false,
         })
+    }
+
+    /// Whether one of several texts is an address of which the place is proven.
+    fn is_proven(&self, texts: &[String]) -> bool {
+        let mut all = texts.iter().flat_map(|text| self.world.gazetteer().endpoints(text));
+        all.any(|endpoint| matches!(endpoint, Endpoint::Place { places, .. } if places.unproven.is_none()))
     }
 
     fn said(&self, resource: &Resource, said: &Said) -> Vec<Meaning> {
@@ -535,11 +546,16 @@ impl<'a> Resolver<'a> {
         if let Some(found) = self.world.find_resource(key) {
             return self.follow(found);
         }
-        // Classes are indexed by themselves.
+        // Classes are indexed by themselves. A pod, which is judged itself, decides only among what its class allows.
         if (key.group.as_str(), key.kind.as_str()) == ("storage.k8s.io", "StorageClass")
             && let Some(class) = self.world.class(&key.name)
         {
-            return vec![if class.with_pod { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
+            let open = class.places.countries.is_full() || class.places.unproven.is_some();
+            return vec![if class.with_pod && open { Meaning::Fine } else { Meaning::There(class.places.clone()) }];
+        }
+        // So are nodes.
+        if key.group.is_empty() && key.kind == "Node" && self.world.nodes().places().contains_key(&key.name) {
+            return vec![Meaning::from(self.world.node(&key.name))];
         }
         if optional {
             return vec![Meaning::Apart];
