@@ -69,6 +69,10 @@ fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str,
         }
         for (path, says) in &interpreter.contents {
             path.visit(&here, object, &mut |found| {
+                // Kubernetes runs what stands there where the specification says.
+                if *says == ContentMeaning::PodSpec {
+                    resource.destinations.extend(nodes(&found));
+                }
                 contents(interpreters, *says, &found, &resource.key, depth, &mut resource.contents);
             });
         }
