@@ -444,11 +444,18 @@ fn unrolled(value: Value) -> Vec<Value> {
     if value.is_null() {
         return Vec::new();
     }
-    let is_list = value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-    match value.get("items") {
-        Some(Value::Array(items)) if is_list => items.iter().cloned().flat_map(unrolled).collect(),
-        _ => vec![value],
-    }
+    let kind = value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
+    let (Some(kind), Some(Value::Array(items))) = (kind, value.get("items")) else { return vec![value] };
+    // The items of a list of one kind need not say again what they are.
+    let whole = |item: &Value| {
+        let mut item = item.clone();
+        if let Some(object) = item.as_object_mut().filter(|_| !kind.is_empty()) {
+            object.entry("apiVersion").or_insert_with(|| value.get("apiVersion").cloned().unwrap_or_default());
+            object.entry("kind").or_insert_with(|| kind.into());
+        }
+        item
+    };
+    items.iter().map(whole).flat_map(unrolled).collect()
 }
 
 fn fill_namespace(value: &mut Value, namespace: &str) {
