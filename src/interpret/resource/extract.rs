@@ -179,6 +179,10 @@ impl FieldForm {
                     let (all, odd) = selected(spot.value);
                     let text = if odd { "matchExpressions".to_owned() } else { String::new() };
                     into.push(Said { labels: all, ..said(spot.field.clone(), text) });
+                    if self.says == FieldMeaning::NodeLabels {
+                        let each = listed(spot.value).map(|label| Labels::from([label]));
+                        into.extend(each.map(|one| Said { labels: one, ..said(spot.field.clone(), String::new()) }));
+                    }
                 }
             }
             // What counts is that something stands there.
@@ -284,6 +288,15 @@ fn selected(value: &Value) -> (Labels, bool) {
         return (all, odd);
     }
     (labels(Some(value)), map.values().any(|value| value.is_object() || value.is_array()))
+}
+
+/// Every label that the expressions of a term let a node carry: pods may run on each of them.
+fn listed(term: &Value) -> impl Iterator<Item = (String, String)> {
+    let expressions = term.get("matchExpressions").and_then(Value::as_array).into_iter().flatten();
+    expressions.filter(|one| str_at(one, "/operator") == "In").flat_map(|one| {
+        let values = one.get("values").and_then(Value::as_array).into_iter().flatten();
+        values.filter_map(move |value| Some((str_at(one, "/key").to_owned(), text(value)?)))
+    })
 }
 
 /// Every scalar below a spot with the name under which it stands.
