@@ -189,7 +189,7 @@ fn lists_are_taken_apart_and_namespaces_filled_in() {
     let pod = |name: &str| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {}});
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cx", "labels": {"domicile.dev/origin": "DE"}}},
-        {"apiVersion": "v1", "kind": "PodList", "items": [pod("one"), pod("two")]},
+        {"apiVersion": "v1", "kind": "PodList", "items": [pod("one"), {"metadata": {"name": "two"}, "spec": {}}]},
     ]});
     let run = domicile(&["check", "-f", "-", "-o", "json", "-n", "cx"], list.to_string().as_bytes());
     assert_eq!(run.code, Some(0), "{run:?}");
