@@ -141,16 +141,21 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut kept = Vec::new();
-            while let Some(Variable { name, value, value_from }) = list.next_element()? {
+            // What variables before stand for, of which a value may be made.
+            let mut before: Vec<(Cow<'_, str>, Set<'_>)> = Vec::new();
+            let mut room = FILLED;
+            while let Some(Variable { name: Text(name), value, value_from }) = list.next_element()? {
+                let value = value.map(|Text(value)| filled(value, &before, &mut room));
+                before.push((name.clone(), Set::by(&name, value.as_ref(), value_from.as_ref())));
                 let refers =
                     |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
                 if value_from.as_ref().is_some_and(refers) {
-                    kept.push(Env { name: name.0.into_owned(), value_from, ..Env::default() });
+                    kept.push(Env { name: name.into_owned(), value_from, ..Env::default() });
                 } else if let Some(value) = value
-                    && let Some(telling) = telling(&name.0, &value.0)
+                    && let Some(telling) = telling(&name, &value)
                 {
-                    let value = Some(value.0.into_owned());
-                    kept.push(Env { name: name.0.into_owned(), value, value_from: None, telling });
+                    let value = Some(value.into_owned());
+                    kept.push(Env { name: name.into_owned(), value, value_from: None, telling });
                 }
             }
             Ok(kept)
@@ -172,6 +177,89 @@ struct Variable<'a> {
 
 #[derive(Default, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// How many bytes the variables of a container may gain by what others stand for; beyond that they stay as they are written.
+const FILLED: usize = 16 << 10;
+/// How many variables back one is looked for.
+const NEAR: usize = 1_000;
+
+/// What a variable stands for.
+enum Set<'a> {
+    /// A text.
+    To(Cow<'a, str>),
+    /// The address of the pod or of its node.
+    Here,
+    /// The namespace of the pod.
+    Namespace,
+    /// What is not told here.
+    Unknown,
+}
+
+impl<'a> Set<'a> {
+    /// By the name of the variable, its value, and where that comes from.
+    fn by(name: &str, value: Option<&Cow<'a, str>>, from: Option<&EnvSource>) -> Self {
+        if let Some(source) = from {
+            let field = source.field_ref.as_ref().map_or("", |field| field.field_path.as_str());
+            return match field {
+                "status.hostIP" | "status.podIP" => Self::Here,
+                "metadata.namespace" => Self::Namespace,
+                _ => Self::Unknown,
+            };
+        }
+        if is_secret(name) {
+            return Self::Unknown;
+        }
+        // A variable without a value is empty.
+        Self::To(value.cloned().unwrap_or_default())
+    }
+}
+
+/// A value with what each `$(NAME)` in it stands for, as the container gets it. What is not told stays as it is written, and
+/// so is filled in later.
+fn filled<'a>(text: Cow<'a, str>, before: &[(Cow<'_, str>, Set<'_>)], room: &mut usize) -> Cow<'a, str> {
+    if !text.contains("$(") {
+        return text;
+    }
+    let joins = |one: char| one.is_ascii_alphanumeric() || "_.-$()[]".contains(one);
+    let mut filled = String::with_capacity(text.len());
+    let mut rest: &str = &text;
+    while let Some(at) = rest.find("$(") {
+        let (ahead, reference) = rest.split_at(at);
+        filled.push_str(ahead);
+        // `$$(NAME)` stands for itself.
+        let Some(end) = reference.find(')').filter(|_| !ahead.ends_with('$')) else {
+            filled.push_str("$(");
+            rest = &reference["$(".len()..];
+            continue;
+        };
+        let name = &reference["$(".len()..end];
+        rest = &reference[end + 1..];
+        let set = before.iter().rev().take(NEAR).find(|(known, _)| **known == *name).map(|(_, set)| set);
+        match set {
+            Some(Set::To(value)) if value.len() <= *room => {
+                *room -= value.len();
+                filled.push_str(value);
+            }
+            // As a part of a longer word it is no address.
+            Some(Set::Here) if !filled.ends_with(joins) && !rest.starts_with(joins) => filled.push_str("localhost"),
+            // A service of the pod's own namespace is called by its name alone.
+            Some(Set::Namespace) if filled.ends_with('.') && service(rest).is_some() => {
+                filled.pop();
+                rest = service(rest).unwrap_or(rest);
+            }
+            _ => filled.push_str(&reference[..=end]),
+        }
+    }
+    filled.push_str(rest);
+    Cow::Owned(filled)
+}
+
+/// What follows the end of a service's name, behind its namespace.
+fn service(text: &str) -> Option<&str> {
+    let text = text.strip_prefix(".svc")?;
+    let text = text.strip_prefix(".cluster.local").unwrap_or(text);
+    (text.is_empty() || text.starts_with([':', '/'])).then_some(text)
+}
 
 /// Why a variable may say where data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -236,12 +324,7 @@ fn telling(name: &str, value: &str) -> Option<Telling> {
     if value.contains("://") || value.contains("arn:") {
         return Some(Telling::Plainly);
     }
-    let secret = |end: &&str| {
-        name.len() >= end.len()
-            && name.is_char_boundary(name.len() - end.len())
-            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
-    };
-    if SECRET.iter().any(secret) {
+    if is_secret(name) {
         return None;
     }
     if is_like_region(value) {
@@ -260,6 +343,16 @@ fn telling(name: &str, value: &str) -> Option<Telling> {
     // Options and settings name what they set.
     let told = names_what_tells(name) || (value.contains(['=', '\n', ' ', ':']) && names_what_tells(value));
     told.then_some(Telling::Plainly)
+}
+
+/// Whether a variable is a secret itself, by its name.
+fn is_secret(name: &str) -> bool {
+    let ends = |end: &&str| {
+        name.len() >= end.len()
+            && name.is_char_boundary(name.len() - end.len())
+            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+    };
+    SECRET.iter().any(ends)
 }
 
 /// Whether a text holds one of [`TELLING`], in whatever case. Asked of every variable of every pod: most letters begin none,

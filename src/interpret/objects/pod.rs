@@ -365,6 +365,17 @@ pub struct EnvSource {
     pub secret_key_ref: Option<SecretName>,
     /// A key of a config map.
     pub config_map_key_ref: Option<ConfigMapName>,
+    /// A field of the pod.
+    pub field_ref: Option<FieldName>,
+}
+
+/// A field of the pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldName {
+    /// Its path.
+    #[serde(default)]
+    pub field_path: String,
 }
 
 /// A source of several variables.

@@ -225,8 +225,9 @@ impl<'a> Resolver<'a> {
             found.extend(gazetteer.endpoints(text));
         }
         found.extend(words().filter(|word| is_public_address(word)).flat_map(|word| gazetteer.endpoints(word)));
-        // A region may stand behind an option or a name that nobody here knows.
-        let regions = words().filter(|word| is_like_region(word)).map(|word| (word, gazetteer.zone(word, &[])));
+        // A region may stand behind an option or a name that nobody here knows, and before a colon: `:s3,region=ID:bucket`.
+        let before_colon = |word| str::split(word, ':').next().unwrap_or_default();
+        let regions = words().map(before_colon).filter(|word| is_like_region(word)).map(|word| (word, gazetteer.zone(word, &[])));
         let regions = regions.filter(|(_, places)| places.unproven.is_none());
         found.extend(regions.map(|(word, places)| Endpoint::Place { places, own: false, shown: word.to_owned() }));
         let lower = key.to_ascii_lowercase();
