@@ -18,6 +18,9 @@ pub const COUNTRY_LABEL: &str = "domicile.node-restriction.kubernetes.io/country
 pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
 /// Well-known label of a node's zone.
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// The same by their old names, which many nodes still carry.
+const OLD_REGION_LABEL: &str = "failure-domain.beta.kubernetes.io/region";
+const OLD_ZONE_LABEL: &str = "failure-domain.beta.kubernetes.io/zone";
 /// Well-known label of a node's host name.
 pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 
@@ -239,6 +242,9 @@ impl NodeMap {
             };
             note(REGION_LABEL, &mut map.by_region);
             note(ZONE_LABEL, &mut map.by_zone);
+            // A node whose old label says something else makes that value mean its own place as well.
+            note(OLD_REGION_LABEL, &mut map.by_region);
+            note(OLD_ZONE_LABEL, &mut map.by_zone);
             note(HOSTNAME_LABEL, &mut map.by_hostname);
             for (key, value) in &node.labels {
                 if gazetteer.label(key, value).is_some() {
@@ -354,8 +360,8 @@ impl NodeMap {
                 Country::parse(value)
                     .map_or(Places::known(CountrySet::EMPTY), |country| Places::known(CountrySet::only(country))),
             ),
-            REGION_LABEL => Some(here(&self.by_region, gazetteer.region(value, &self.providers))),
-            ZONE_LABEL => Some(here(&self.by_zone, gazetteer.zone(value, &self.providers))),
+            REGION_LABEL | OLD_REGION_LABEL => Some(here(&self.by_region, gazetteer.region(value, &self.providers))),
+            ZONE_LABEL | OLD_ZONE_LABEL => Some(here(&self.by_zone, gazetteer.zone(value, &self.providers))),
             HOSTNAME_LABEL => Some(
                 self.by_hostname
                     .get(value)
