@@ -133,6 +133,15 @@ fn class(key: &str) -> Class {
     Class::Other
 }
 
+/// Whether a URL under this key only names the language of a document: `xmlns`, `xmlns:xsi`, `xsi:schemaLocation`.
+fn names_a_schema(ahead: &str, key: &str) -> bool {
+    match key {
+        "xmlns" => true,
+        "schemaLocation" | "noNamespaceSchemaLocation" => ahead.ends_with("xsi:"),
+        _ => ahead.ends_with("xmlns:"),
+    }
+}
+
 /// Values that switch something on or off, or count.
 fn is_plain(value: &str) -> bool {
     const WORDS: [&str; 12] = ["", "true", "false", "yes", "no", "on", "off", "null", "none", "nil", "~", "*"];
@@ -311,13 +320,17 @@ impl Scan<'_> {
                 _ => {
                     let class = class(key);
                     // What stands before the key on the line may hold URLs of its own.
-                    rest.push_str(before.split(key).next().unwrap_or_default());
+                    let ahead = before.split(key).next().unwrap_or_default();
+                    rest.push_str(ahead);
                     rest.push(' ');
-                    if class == Class::Other {
-                        rest.push_str(value);
-                        rest.push(' ');
-                    } else {
-                        self.named(key, value);
+                    match class {
+                        // Nothing is sent there.
+                        _ if names_a_schema(ahead, key) => {}
+                        Class::Other => {
+                            rest.push_str(value);
+                            rest.push(' ');
+                        }
+                        _ => self.named(key, value),
                     }
                 }
             }
