@@ -142,6 +142,24 @@ struct PodState {
     kept: Option<memo::Kept>,
 }
 
+/// What counts of a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct NamespaceState {
+    /// The value of its origin label.
+    label: Option<String>,
+    /// The annotations that may name a region; longer ones do not.
+    annotations: Arc<BTreeMap<String, String>>,
+}
+
+impl NamespaceState {
+    fn of(namespace: &Namespace) -> Self {
+        const LONGEST: usize = 63;
+        let short = namespace.annotations().iter().filter(|(_, value)| value.len() <= LONGEST);
+        let annotations = short.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { label: namespace.labels().get(ORIGIN_LABEL).cloned(), annotations: Arc::new(annotations) }
+    }
+}
+
 /// A node with its evidence.
 #[derive(Debug, Clone)]
 pub struct NodeState {
@@ -227,7 +245,7 @@ pub struct Index {
     approvals_are_guarded: bool,
     stores: BTreeMap<Name, StoreState>,
     flows: BTreeMap<Name, FlowState>,
-    namespaces: BTreeMap<String, Option<String>>,
+    namespaces: BTreeMap<String, NamespaceState>,
     nodes: BTreeMap<String, NodeState>,
     classes: BTreeMap<String, StorageClass>,
     volumes: BTreeMap<String, Volume>,
@@ -373,11 +391,11 @@ impl Index {
             Object::DataStore(store) => self.apply_store(store),
             Object::DataFlow(flow) => self.apply_flow(flow),
             Object::Namespace(namespace) => {
-                let label = namespace.labels().get(ORIGIN_LABEL).cloned();
                 let name = namespace.name_any();
-                let changed = self.namespaces.get(&name) != Some(&label);
+                let state = NamespaceState::of(&namespace);
+                let changed = self.namespaces.get(&name) != Some(&state);
                 if changed {
-                    self.namespaces.insert(name.clone(), label);
+                    self.namespaces.insert(name.clone(), state);
                     self.stale_namespaces.insert(name);
                 }
                 changed

@@ -43,7 +43,7 @@ pub use residency_policy::{
 pub use resource_interpreter::{
     ContentMeaning, DataAbsent, DataMeaning, FieldMeaning, InterpretedCondition, InterpretedContent, InterpretedData,
     InterpretedDestination, InterpretedField, InterpretedReference, InterpretedResource, InterpretedScope,
-    ResourceInterpreter, ResourceInterpreterSpec, Silence, WhenSilent,
+    NamespaceAnnotation, ResourceInterpreter, ResourceInterpreterSpec, Silence, WhenSilent,
 };
 pub use transfer_mechanism::{MechanismEnd, MechanismRisk, TransferMechanism, TransferMechanismSpec};
 

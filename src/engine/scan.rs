@@ -133,6 +133,11 @@ fn class(key: &str) -> Class {
     Class::Other
 }
 
+/// Whether a value under this key tells a place, rather than only the URLs and resource names in it.
+pub fn is_about_places(key: &str) -> bool {
+    class(key) != Class::Other
+}
+
 /// Whether a URL under this key only names the language of a document: `xmlns`, `xmlns:xsi`, `xsi:schemaLocation`.
 fn names_a_schema(ahead: &str, key: &str) -> bool {
     match key {

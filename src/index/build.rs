@@ -240,11 +240,13 @@ impl Index {
     /// The same without flows: what says which pods and claims touch which store.
     pub(super) fn scope_of_stores(&self, namespace: &str) -> NamespaceScope {
         let of = |name: &str| (namespace.to_owned(), name.to_owned());
-        let label = self.namespaces.get(namespace).and_then(Option::as_ref);
+        let state = self.namespaces.get(namespace);
+        let label = state.and_then(|state| state.label.as_ref());
         let mut scope = NamespaceScope {
             name: namespace.to_owned(),
             origin: label.cloned(),
             label: label.map(|value| Arc::new(scope::labelled(value, Source::Namespace(namespace.to_owned())))),
+            annotations: state.map(|state| state.annotations.clone()).unwrap_or_default(),
             claims: self.claims.get(namespace).cloned().unwrap_or_default(),
             ..NamespaceScope::default()
         };

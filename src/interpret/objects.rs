@@ -21,7 +21,6 @@ pub use pod::*;
 pub use sources::*;
 pub use storage::*;
 
-use decode::metadata;
 pub use decode::{is_host_with_port, is_like_region, is_public_address, may_tell};
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
@@ -67,8 +66,8 @@ use resource;
 /// A namespace.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Namespace {
-    /// Its metadata.
-    #[serde(default, deserialize_with = "metadata")]
+    /// Its metadata, with every annotation: an interpreter may read any.
+    #[serde(default)]
     pub metadata: ObjectMeta,
 }
 resource!(Namespace, "", "Namespace", "namespaces", ClusterResourceScope);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::api::v1alpha1::{
-    DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, ResourceInterpreterSpec, Silence,
+    DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, NamespaceAnnotation, ResourceInterpreterSpec, Silence,
 };
 use crate::engine::country::CountrySet;
 use crate::engine::facts::Act;
@@ -104,6 +104,7 @@ pub struct Quiet {
     because: Option<String>,
     countries: CountrySet,
     to: Option<Key>,
+    annotation: Option<NamespaceAnnotation>,
 }
 
 /// What one field says.
@@ -338,6 +339,7 @@ pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter
                     namespace: to.namespace.clone().unwrap_or_default(),
                     name: String::new(),
                 }),
+                annotation: silent.annotation.clone(),
             }),
         }
     });

@@ -28,6 +28,8 @@ pub struct NamespaceScope {
     pub name: String,
     /// The value of its origin label.
     pub origin: Option<String>,
+    /// Its short annotations, by which some operators choose regions.
+    pub annotations: Arc<BTreeMap<String, String>>,
     /// Data that its origin label declares.
     pub label: Option<Arc<Data>>,
     /// Its stores, by name.

@@ -245,6 +245,20 @@ pub struct WhenSilent {
     /// With `Default`: the kind whose default object is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<InterpretedReference>,
+    /// An annotation of the object's namespace that says the region then. Without it the rest of this applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<NamespaceAnnotation>,
+}
+
+/// An annotation of a namespace whose value is a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamespaceAnnotation {
+    /// The name of the annotation. Values of more than 63 bytes are not read.
+    #[schemars(length(min = 1, max = 316))]
+    pub name: String,
+    /// Whose region it is.
+    pub provider: String,
 }
 
 /// What silence means.

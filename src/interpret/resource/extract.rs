@@ -170,7 +170,11 @@ impl FieldForm {
             FieldMeaning::Opaque | FieldMeaning::Hints => {
                 for spot in found.iter().filter(|spot| !is_nothing(spot.value)) {
                     let mut words = Vec::new();
-                    leaves(spot, "", &mut words);
+                    let settings = spot.value.as_str().filter(|_| self.says == FieldMeaning::Hints).and_then(settings);
+                    match &settings {
+                        Some(value) => leaves(&Spot { field: spot.field.clone(), value }, "", &mut words),
+                        None => leaves(spot, "", &mut words),
+                    }
                     into.push(Said { words, ..said(spot.field.clone(), String::new()) });
                 }
             }
@@ -326,6 +330,14 @@ pub fn leaves(spot: &Spot<'_>, key: &str, into: &mut Vec<Word>) {
             }
         }
     }
+}
+
+/// Settings that are written as a text, as they would stand in the object itself; none where the text is anything else.
+fn settings(text: &str) -> Option<Value> {
+    if !text.contains('\n') {
+        return None;
+    }
+    serde_saphyr::from_str::<Value>(text).ok().filter(Value::is_object)
 }
 
 /// Whether a text may name a place. Everything else, secrets among it, is never kept.

@@ -12,7 +12,7 @@ use crate::engine::endpoint::{Endpoint, strange};
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::{Zone, host};
 use crate::engine::place::Places;
-use crate::engine::scan::without_comment;
+use crate::engine::scan::{is_about_places, without_comment};
 use crate::interpret::objects::{is_host_with_port, is_like_region, is_public_address};
 use crate::interpret::scope::{FlowScope, Labels};
 use crate::interpret::world::World;
@@ -209,7 +209,9 @@ impl<'a> Resolver<'a> {
             if !key.is_empty() {
                 found.extend(gazetteer.scan(text));
             }
-            for line in text.lines().take(MOST).filter(|_| !key.is_empty() && text.contains('\n')) {
+            // URLs in lines are found already.
+            let each = text.contains('\n') && is_about_places(key);
+            for line in text.lines().take(MOST).filter(|_| each) {
                 found.extend(gazetteer.named(key, line.trim()));
             }
         }
@@ -227,7 +229,8 @@ impl<'a> Resolver<'a> {
         found.extend(words().filter(|word| is_public_address(word)).flat_map(|word| gazetteer.endpoints(word)));
         // A region may stand behind an option or a name that nobody here knows, and before a colon: `:s3,region=ID:bucket`.
         let before_colon = |word| str::split(word, ':').next().unwrap_or_default();
-        let regions = words().map(before_colon).filter(|word| is_like_region(word)).map(|word| (word, gazetteer.zone(word, &[])));
+        let regions =
+            words().map(before_colon).filter(|word| is_like_region(word)).map(|word| (word, gazetteer.zone(word, &[])));
         let regions = regions.filter(|(_, places)| places.unproven.is_none());
         found.extend(regions.map(|(word, places)| Endpoint::Place { places, own: false, shown: word.to_owned() }));
         let lower = key.to_ascii_lowercase();
@@ -298,6 +301,16 @@ impl<'a> Resolver<'a> {
             let told = said.or(quiet.because.as_ref()).cloned();
             told.unwrap_or_else(|| "nothing in it says where".to_owned())
         };
+        let namespace = self.world.namespace(&resource.key.namespace);
+        let annotated = quiet.annotation.as_ref().and_then(|one| {
+            Some((one, namespace?.annotations.get(&one.name).filter(|region| !region.trim().is_empty())?))
+        });
+        if let (Some((annotation, region)), None) = (annotated, said) {
+            let endpoint = self.world.gazetteer().region_named(Some(&annotation.provider), region.trim());
+            let meant = self.endpoint(endpoint, &resource.key.namespace);
+            into.extend(meant.into_iter().filter_map(Meaning::places).map(settled));
+            return;
+        }
         match quiet.means {
             // A name of which nobody knows the place is still a destination.
             Silence::Nothing if said.is_none() => {}
