@@ -140,6 +140,8 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
         "spec": {"match": {"origins": ["DE"]}, "residence": {"Process": ["Origin"], "Store": ["Origin"]}},
     });
     admin.create(&only_home).ok();
+    // What an earlier operator has compiled for the same label says nothing of this one.
+    remove_webhooks(&plane);
     let operator = Operator::started(&plane.operator);
     plane.namespace("comp-de", &json!({"domicile.dev/origin": "DE"}));
     plane.namespace("comp-elsewhere", &json!({}));

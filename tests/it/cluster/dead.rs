@@ -28,7 +28,8 @@ pub fn deployment(namespace: &str, name: &str, replicas: u32, spec: Value) -> Va
 
 /// Waits until so many pods of a deployment run.
 pub fn running(plane: &Plane, namespace: &str, name: &str, count: usize) {
-    until("the deployment has its pods", PATIENCE, || {
+    // A controller that was refused once waits twice as long each time.
+    until("the deployment has its pods", 4 * PATIENCE, || {
         let pods = plane.admin.list("v1", "Pod", namespace, &format!("labelSelector=app%3D{name}"));
         let live = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
         let running = live.filter(|pod| pod["status"]["phase"] == "Running").count();
