@@ -301,13 +301,14 @@ impl<'a> Resolver<'a> {
             let told = said.or(quiet.because.as_ref()).cloned();
             told.unwrap_or_else(|| "nothing in it says where".to_owned())
         };
-        let namespace = self.world.namespace(&resource.key.namespace);
-        let annotated = quiet.annotation.as_ref().and_then(|one| {
-            Some((one, namespace?.annotations.get(&one.name).filter(|region| !region.trim().is_empty())?))
-        });
-        if let (Some((annotation, region)), None) = (annotated, said) {
-            let endpoint = self.world.gazetteer().region_named(Some(&annotation.provider), region.trim());
-            let meant = self.endpoint(endpoint, &resource.key.namespace);
+        if said.is_none()
+            && let Some(annotation) = &quiet.annotation
+            && let Some(namespace) = self.world.namespace(&resource.key.namespace)
+            && let Some(region) = namespace.annotations.get(&annotation.name).map(|one| one.trim())
+            && !region.is_empty()
+        {
+            let endpoint = self.world.gazetteer().region_named(Some(&annotation.provider), region);
+            let meant = self.endpoint(endpoint, &namespace.name);
             into.extend(meant.into_iter().filter_map(Meaning::places).map(settled));
             return;
         }
