@@ -58,6 +58,11 @@ impl Answer {
     pub fn message(&self) -> &str {
         if self.code < 300 { "" } else { self.body["message"].as_str().unwrap_or_default() }
     }
+
+    /// Whether the operator refused it, rather than a generated policy, of whose refusals the operator knows nothing.
+    pub fn refused_by_the_operator(&self) -> bool {
+        self.code == 403 && self.message().contains(".domicile.dev\" denied the request")
+    }
 }
 
 /// A client of one API server, as one user.

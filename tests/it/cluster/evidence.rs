@@ -88,7 +88,7 @@ fn a_log_outlives_kills_and_explains_refusals_and_holds_nothing_of_what_objects_
 
         let refused = until("a deployment abroad is refused", PATIENCE, || {
             let answer = plane.admin.create_dry(&deployment(&namespace, "abroad", "us-east-2"));
-            if answer.code == 403 { Ok(answer) } else { Err(answer.body) }
+            if answer.refused_by_the_operator() { Ok(answer) } else { Err(answer.body) }
         });
         let dry = id(refused.message());
         let refused = plane.admin.create(&deployment(&namespace, "abroad", "us-east-2"));

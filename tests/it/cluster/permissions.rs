@@ -162,7 +162,7 @@ impl Stage {
             if answer.code < 300 {
                 self.plane.admin.delete(&pod);
             }
-            yes(answer.code == 403, answer.body)
+            yes(answer.refused_by_the_operator(), answer.body)
         });
     }
 
@@ -450,7 +450,7 @@ impl Stage {
                 });
                 until("the volume is refused", PATIENCE, || {
                     let answer = admin.create(&volume);
-                    yes(answer.code == 403, answer.body)
+                    yes(answer.refused_by_the_operator(), answer.body)
                 });
                 let kept = move || admin.get(&ring("")).is_some_and(|report| report.to_string().contains(&name));
                 ("refused requests are kept", Box::new(kept))

@@ -273,7 +273,7 @@ fn refused_requests_are_kept_in_a_ring_and_dry_runs_are_not() {
     let refused = |pod: &Value, dry: bool| {
         until("the pod is refused", PATIENCE, || {
             let answer = if dry { admin.create_dry(pod) } else { admin.create(pod) };
-            yes(answer.code == 403 && answer.message().contains("[RES-PLACE]"), &answer.body)
+            yes(answer.refused_by_the_operator(), &answer.body)
         });
     };
     refused(&abroad("dry"), true);
