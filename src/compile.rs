@@ -41,7 +41,8 @@ use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::engine::explain;
 use crate::interpret::world::World;
 
-pub use scope::{Scope, Span, Spans};
+use scope::Scopes;
+pub use scope::{Scope, Span, Spans, Ways};
 
 /// Label that marks what the operator wrote.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "domicile");
@@ -228,14 +229,13 @@ pub fn plan(world: &World, inputs: &Inputs, now: Timestamp) -> Plan {
     if inputs.guards {
         guards::add(&mut plan, inputs);
     }
-    let scopes = scope::all(world, inputs, now);
-    let (scopes, beyond) = scopes.split_at(scopes.len().min(MOST_SCOPES));
-    if !beyond.is_empty() {
-        let what = format!("{} stores beyond the first {MOST_SCOPES} labels and stores", beyond.len());
+    let Scopes { made: scopes, beyond } = scope::first(MOST_SCOPES, world, inputs, now);
+    if beyond > 0 {
+        let what = format!("{beyond} stores beyond the first {MOST_SCOPES} labels and stores");
         plan.left.push(Left { policies: Vec::new(), what });
     }
-    plan.left.extend(scope::left(world, scopes, inputs));
-    for scope in scopes {
+    plan.left.extend(scope::left(world, &scopes, inputs));
+    for scope in &scopes {
         pods::add(&mut plan, world, inputs, scope);
         claims::add(&mut plan, world, scope);
         bindings::add(&mut plan, scope);

@@ -14,7 +14,7 @@ pub const NAME: &str = "domicile-bindings";
 /// Adds the policy of a scope. A binding does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, scope: &Scope) {
     let Some(first) = scope.process.first().filter(|_| scope.whole && scope.open.is_none()) else { return };
-    if first.unlisted.contains(NODE_NAMES) {
+    if first.ways.unlisted.contains(NODE_NAMES) {
         let what = format!("bindings with {}: too many nodes inside to list", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });
         return;
@@ -28,7 +28,7 @@ pub fn add(plan: &mut Plan, scope: &Scope) {
                 "resourceRules": rules(&["pods/binding", "bindings"], &["CREATE"]), "matchPolicy": "Equivalent",
                 "namespaceSelector": scope.namespaces, "objectSelector": {},
             },
-            "variables": [{"name": "nodes", "expression": cel::set(&first.nodes)}],
+            "variables": [{"name": "nodes", "expression": cel::set(&first.ways.nodes)}],
             "validations": [
                 {
                     "expression": "request.resource.resource != 'bindings'", "reason": "Forbidden",

@@ -35,8 +35,8 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
         return;
     };
     let spans = scope.process.0.iter().map(|span| {
-        let mut values = span.values.clone();
-        values.insert(NODE_NAMES.to_owned(), span.nodes.clone());
+        let mut values = span.ways.values.clone();
+        values.insert(NODE_NAMES.to_owned(), span.ways.nodes.clone());
         (span.until, cel::sets(&values))
     });
     let allowed = cel::by_time(&spans.collect::<Vec<_>>(), "{}");
@@ -135,7 +135,7 @@ pub type Known = BTreeMap<String, BTreeSet<String>>;
 /// Countries and regions that lead inside.
 pub fn known(span: &Span) -> Known {
     let lasting = |key: &String| [COUNTRY_LABEL, REGION_LABEL].contains(&key.as_str());
-    span.values.iter().filter(|(key, _)| lasting(key)).map(|(key, values)| (key.clone(), values.clone())).collect()
+    span.ways.values.iter().filter(|(key, _)| lasting(key)).map(|(key, values)| (key.clone(), values.clone())).collect()
 }
 
 /// Whether a requirement leads inside by itself.

@@ -1,6 +1,7 @@
 //! Where a set of policies applies: the namespaces of one origin label, the objects that carry one, or what a store selects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -72,30 +73,45 @@ pub struct Span {
     pub until: Option<Timestamp>,
     /// Where.
     pub countries: CountrySet,
-    /// Values of node labels that lead there, by key.
-    pub values: BTreeMap<String, BTreeSet<String>>,
-    /// Nodes that are there.
-    pub nodes: BTreeSet<String>,
-    /// What is too long to be written down, and so is left to the webhooks: keys of labels, and [`NODE_NAMES`].
-    pub unlisted: BTreeSet<String>,
+    /// How one gets there. Many scopes share it: there may be a thousand names in it.
+    pub ways: Arc<Ways>,
     /// The policies that say so.
     pub policies: Vec<String>,
     /// What else they say.
     pub allowance: Allowance,
 }
 
-impl Spans {
-    fn of(world: &World, act: Act, (data, subject): (&Arc<Data>, Option<&Subject>), now: Timestamp) -> Self {
-        let data = std::slice::from_ref(data);
-        let spans = allowances(act, (data, subject), &world.lawbook, &world.policies, now, SPANS);
-        // Where nothing is enforced at some time there is nothing to refuse then; the webhook knows when.
-        let limited = |one: &Allowance| one.enforced.is_some_and(|countries| !countries.is_full());
-        if !spans.iter().all(limited) {
-            return Self::default();
-        }
-        Self(spans.into_iter().map(|allowance| Span::of(world, allowance)).collect())
-    }
+/// How pods get into a set of countries.
+#[derive(Debug)]
+pub struct Ways {
+    /// Values of node labels that lead there, by key.
+    pub values: BTreeMap<String, BTreeSet<String>>,
+    /// Nodes that are there.
+    pub nodes: BTreeSet<String>,
+    /// What is too long to be written down, and so is left to the webhooks: keys of labels, and [`NODE_NAMES`].
+    pub unlisted: BTreeSet<String>,
+}
 
+/// Every scope that is compiled.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    /// At most so many as were asked for.
+    pub made: Vec<Scope>,
+    /// How many more there would be.
+    pub beyond: usize,
+}
+
+/// What scopes are made of.
+struct Maker<'a> {
+    world: &'a World,
+    inputs: &'a Inputs,
+    /// Namespaces with exceptions.
+    excepted: BTreeSet<String>,
+    now: Timestamp,
+    ways: RefCell<HashMap<CountrySet, Arc<Ways>>>,
+}
+
+impl Spans {
     /// What is allowed now.
     pub fn first(&self) -> Option<&Span> {
         self.0.first()
@@ -103,43 +119,57 @@ impl Spans {
 
     /// What is too long to be written down at any time.
     pub fn unlisted(&self) -> BTreeSet<String> {
-        self.0.iter().flat_map(|span| &span.unlisted).cloned().collect()
+        self.0.iter().flat_map(|span| &span.ways.unlisted).cloned().collect()
     }
 }
 
 impl Span {
     /// Keys of node labels that say something about places.
     pub fn keys(&self) -> BTreeSet<String> {
-        self.values.keys().chain(&self.unlisted).cloned().collect()
+        self.ways.values.keys().chain(&self.ways.unlisted).cloned().collect()
     }
+}
 
-    fn of(world: &World, allowance: Allowance) -> Self {
-        let countries = allowance.enforced.unwrap_or(CountrySet::EMPTY);
-        let mut values = world.nodes().values_within(&countries, world.gazetteer());
+impl Ways {
+    fn of(world: &World, countries: &CountrySet) -> Self {
+        let mut values = world.nodes().values_within(countries, world.gazetteer());
         let mut unlisted: BTreeSet<String> =
             values.iter().filter(|(_, values)| values.len() > MOST_NODES).map(|(key, _)| key.clone()).collect();
         values.retain(|key, _| !unlisted.contains(key));
-        let mut nodes: BTreeSet<String> = world.nodes().nodes_within(&countries).cloned().collect();
+        let mut nodes: BTreeSet<String> = world.nodes().nodes_within(countries).cloned().collect();
         if nodes.len() > MOST_NODES {
             // A shorter list would refuse who names one of the others.
             nodes.clear();
             unlisted.insert(NODE_NAMES.to_owned());
         }
-        Self {
-            until: allowance.until,
-            countries,
-            values,
-            nodes,
-            unlisted,
-            policies: allowance.policies.clone(),
-            allowance,
-        }
+        Self { values, nodes, unlisted }
     }
 }
 
-/// Every scope: labels first, since they are few and mean whole namespaces; objects with a label of their own, in namespaces
-/// with exceptions, last.
-pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
+impl Maker<'_> {
+    fn spans(&self, act: Act, (data, subject): (&Arc<Data>, Option<&Subject>)) -> Spans {
+        let Self { world, now, .. } = self;
+        let data = std::slice::from_ref(data);
+        let spans = allowances(act, (data, subject), &world.lawbook, &world.policies, *now, SPANS);
+        // Where nothing is enforced at some time there is nothing to refuse then; the webhook knows when.
+        let limited = |one: &Allowance| one.enforced.is_some_and(|countries| !countries.is_full());
+        if !spans.iter().all(limited) {
+            return Spans::default();
+        }
+        Spans(spans.into_iter().map(|allowance| self.span(allowance)).collect())
+    }
+
+    fn span(&self, allowance: Allowance) -> Span {
+        let countries = allowance.enforced.unwrap_or(CountrySet::EMPTY);
+        let mut known = self.ways.borrow_mut();
+        let ways = known.entry(countries).or_insert_with(|| Arc::new(Ways::of(self.world, &countries)));
+        Span { until: allowance.until, countries, ways: ways.clone(), policies: allowance.policies.clone(), allowance }
+    }
+}
+
+/// The first of all scopes: labels come first, since they are few and mean whole namespaces; objects with a label of their own, in
+/// namespaces with exceptions, last.
+pub fn first(most: usize, world: &World, inputs: &Inputs, now: Timestamp) -> Scopes {
     let mut values: BTreeMap<&str, Vec<&NamespaceScope>> = BTreeMap::new();
     let judged = |name: &String| !inputs.exempt.contains(name);
     let namespaces = || world.namespaces().filter(|scope| judged(&scope.name));
@@ -150,24 +180,29 @@ pub fn all(world: &World, inputs: &Inputs, now: Timestamp) -> Vec<Scope> {
     }
     let excepted: BTreeSet<String> =
         excepted(world, now).filter(|name| judged(name) && world.namespace(name).is_some()).cloned().collect();
+    let maker = Maker { world, inputs, excepted, now, ways: RefCell::default() };
     let (mut scopes, mut whole, mut foreign): (Vec<Scope>, Vec<Scope>, Vec<Scope>) = Default::default();
     for (value, namespaces) in values {
-        let of_namespaces = of_label(world, inputs, (value, &namespaces), &excepted, now);
+        let of_namespaces = maker.of_label(value, &namespaces);
         // Objects elsewhere may carry the same label themselves.
-        scopes.extend(of_namespaces.as_ref().map(|scope| of_objects(scope, inputs, value, &excepted)));
-        for (name, scope) in excepted.iter().filter_map(|name| Some((name, of_namespaces.as_ref()?))) {
+        scopes.extend(of_namespaces.as_ref().map(|scope| maker.of_objects(scope, value)));
+        for (name, scope) in maker.excepted.iter().filter_map(|name| Some((name, of_namespaces.as_ref()?))) {
             let own = namespaces.iter().any(|namespace| namespace.name == *name);
-            let scope = by_exception(world, scope, name, (value, own));
+            let scope = maker.by_exception(scope, name, (value, own));
             if own { whole.push(scope) } else { foreign.push(scope) }
         }
         scopes.extend(of_namespaces);
     }
     scopes.append(&mut whole);
+    let mut all = Scopes { beyond: scopes.len().saturating_sub(most), made: scopes };
+    all.made.truncate(most);
     for namespace in namespaces() {
-        scopes.extend(of_stores(world, namespace, excepted.contains(&namespace.name), now));
+        maker.add_stores(&mut all, most, namespace);
     }
-    scopes.append(&mut foreign);
-    scopes
+    let room = foreign.len().min(most - all.made.len());
+    all.beyond += foreign.len() - room;
+    all.made.extend(foreign.into_iter().take(room));
+    all
 }
 
 /// Namespaces with exceptions that let something be elsewhere, now or later. What these are about is not always to be seen
@@ -190,78 +225,118 @@ fn open(world: &World, namespace: &str, now: Timestamp) -> Option<Timestamp> {
     ends.filter(|end| *end > now).max()
 }
 
-/// The scope of a label in a namespace with exceptions: the whole of it where it carries the label itself, otherwise objects
-/// that do.
-fn by_exception(world: &World, scope: &Scope, namespace: &str, (value, own): (&str, bool)) -> Scope {
-    let subject = Subject::anything(namespace);
-    let via = if own { Source::Namespace(namespace.to_owned()) } else { Source::Label };
-    let data = Arc::new(Data { via, ..Data::clone(&scope.data) });
-    let spans = |act| Spans::of(world, act, (&data, Some(&subject)), scope.now);
-    let labelled = json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]});
-    Scope {
-        id: identifier(&format!("excepted/{namespace}/{value}")),
-        namespaces: json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace]}]}),
-        objects: if own { json!({}) } else { labelled },
-        label: None,
-        apart: BTreeSet::new(),
-        whole: own,
-        open: open(world, namespace, scope.now),
-        process: spans(Act::Process),
-        store: spans(Act::Store),
-        access: spans(Act::Access),
-        data,
-        pods: true,
-        claims: true,
-        now: scope.now,
+impl Maker<'_> {
+    /// The scope of a label in a namespace with exceptions: the whole of it where it carries the label itself, otherwise objects
+    /// that do.
+    fn by_exception(&self, scope: &Scope, namespace: &str, (value, own): (&str, bool)) -> Scope {
+        let subject = Subject::anything(namespace);
+        let via = if own { Source::Namespace(namespace.to_owned()) } else { Source::Label };
+        let data = Arc::new(Data { via, ..Data::clone(&scope.data) });
+        let spans = |act| self.spans(act, (&data, Some(&subject)));
+        let labelled = json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]});
+        Scope {
+            id: identifier(&format!("excepted/{namespace}/{value}")),
+            namespaces: json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace]}]}),
+            objects: if own { json!({}) } else { labelled },
+            label: None,
+            apart: BTreeSet::new(),
+            whole: own,
+            open: open(self.world, namespace, self.now),
+            process: spans(Act::Process),
+            store: spans(Act::Store),
+            access: spans(Act::Access),
+            data,
+            pods: true,
+            claims: true,
+            now: self.now,
+        }
     }
-}
 
-fn of_label(
-    world: &World,
-    inputs: &Inputs,
-    (value, namespaces): (&str, &[&NamespaceScope]),
-    excepted: &BTreeSet<String>,
-    now: Timestamp,
-) -> Option<Scope> {
-    let label = namespaces.first()?.label.as_ref()?;
-    let data = Arc::new(Data { via: Source::Namespace(format!("*, {ORIGIN_LABEL}={value}")), ..Data::clone(label) });
-    let process = Spans::of(world, Act::Process, (&data, None), now);
-    let store = Spans::of(world, Act::Store, (&data, None), now);
-    let access = Spans::of(world, Act::Access, (&data, None), now);
-    let more =
-        |namespace: &&&NamespaceScope| excepted.contains(&namespace.name) || adds_to(world, namespace, &data, now);
-    let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
-    Some(Scope {
-        id: identifier(value),
-        namespaces: labelled(value, &inputs.exempt.union(excepted).cloned().collect()),
-        objects: json!({}),
-        label: Some(value.to_owned()),
-        apart,
-        data,
-        whole: true,
-        open: None,
-        pods: true,
-        claims: true,
-        process,
-        store,
-        access,
-        now,
-    })
-}
+    fn of_label(&self, value: &str, namespaces: &[&NamespaceScope]) -> Option<Scope> {
+        let label = namespaces.first()?.label.as_ref()?;
+        let data =
+            Arc::new(Data { via: Source::Namespace(format!("*, {ORIGIN_LABEL}={value}")), ..Data::clone(label) });
+        let [process, store, access] =
+            [Act::Process, Act::Store, Act::Access].map(|act| self.spans(act, (&data, None)));
+        let more = |namespace: &&&NamespaceScope| {
+            self.excepted.contains(&namespace.name) || adds_to(self.world, namespace, &data, self.now)
+        };
+        let apart = namespaces.iter().filter(more).map(|namespace| namespace.name.clone()).collect();
+        Some(Scope {
+            id: identifier(value),
+            namespaces: labelled(value, &self.inputs.exempt.union(&self.excepted).cloned().collect()),
+            objects: json!({}),
+            label: Some(value.to_owned()),
+            apart,
+            data,
+            whole: true,
+            open: None,
+            pods: true,
+            claims: true,
+            process,
+            store,
+            access,
+            now: self.now,
+        })
+    }
 
-/// The same for objects that carry the label themselves, wherever they are.
-fn of_objects(scope: &Scope, inputs: &Inputs, value: &str, excepted: &BTreeSet<String>) -> Scope {
-    let without: BTreeSet<&String> = inputs.exempt.union(excepted).collect();
-    let elsewhere = json!({"key": NAMESPACE_NAME, "operator": "NotIn", "values": without});
-    Scope {
-        id: format!("object.{}", scope.id),
-        namespaces: json!({"matchExpressions": [elsewhere]}),
-        objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]}),
-        label: None,
-        apart: BTreeSet::new(),
-        data: Arc::new(Data { via: Source::Label, ..Data::clone(&scope.data) }),
-        whole: false,
-        ..scope.clone()
+    /// The same for objects that carry the label themselves, wherever they are.
+    fn of_objects(&self, scope: &Scope, value: &str) -> Scope {
+        let without: BTreeSet<&String> = self.inputs.exempt.union(&self.excepted).collect();
+        let elsewhere = json!({"key": NAMESPACE_NAME, "operator": "NotIn", "values": without});
+        Scope {
+            id: format!("object.{}", scope.id),
+            namespaces: json!({"matchExpressions": [elsewhere]}),
+            objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "In", "values": [value]}]}),
+            label: None,
+            apart: BTreeSet::new(),
+            data: Arc::new(Data { via: Source::Label, ..Data::clone(&scope.data) }),
+            whole: false,
+            ..scope.clone()
+        }
+    }
+
+    /// What the stores of a namespace select by labels, beyond what its own label says already.
+    fn add_stores(&self, all: &mut Scopes, most: usize, namespace: &NamespaceScope) {
+        let subject = self.excepted.contains(&namespace.name).then(|| Subject::anything(&namespace.name));
+        let open = subject.as_ref().and_then(|_| open(self.world, &namespace.name, self.now));
+        for store in &namespace.stores {
+            let Source::Store(_, name) = &store.data.via else { continue };
+            let bound = namespace.label.as_ref().is_some_and(|label| label.rules(&store.data, true));
+            if bound {
+                continue;
+            }
+            let chosen = [("", &store.pods_by, true), (".claims", &store.claims_by, false)];
+            let chosen = chosen.into_iter().filter_map(|(suffix, by, pods)| Some((suffix, by.as_ref()?, pods)));
+            let room = most - all.made.len();
+            all.beyond += chosen.clone().count().saturating_sub(room);
+            let spans = OnceCell::new();
+            let spans = || {
+                let of = |act| self.spans(act, (&store.data, subject.as_ref()));
+                spans.get_or_init(|| (of(Act::Process), of(Act::Store))).clone()
+            };
+            all.made.extend(chosen.take(room).map(|(suffix, selector, pods)| {
+                let (process, rest) = spans();
+                Scope {
+                    id: identifier(&format!("{}.{name}{suffix}", namespace.name)),
+                    namespaces: json!({"matchExpressions": [
+                        {"key": NAMESPACE_NAME, "operator": "In", "values": [namespace.name]},
+                    ]}),
+                    objects: selected(selector),
+                    label: None,
+                    apart: BTreeSet::new(),
+                    data: store.data.clone(),
+                    whole: false,
+                    open,
+                    pods,
+                    claims: !pods,
+                    process,
+                    store: rest,
+                    access: Spans::default(),
+                    now: self.now,
+                }
+            }));
+        }
     }
 }
 
@@ -277,42 +352,6 @@ fn adds_to(world: &World, namespace: &NamespaceScope, label: &Arc<Data>, now: Ti
             of(&[label.clone(), store.data.clone()]) != of(std::slice::from_ref(label))
         })
     })
-}
-
-/// What the stores of a namespace select by labels, beyond what its own label says already.
-fn of_stores(world: &World, namespace: &NamespaceScope, excepted: bool, now: Timestamp) -> Vec<Scope> {
-    let subject = excepted.then(|| Subject::anything(&namespace.name));
-    let open = subject.as_ref().and_then(|_| open(world, &namespace.name, now));
-    let by_name = json!({"matchExpressions": [{"key": NAMESPACE_NAME, "operator": "In", "values": [namespace.name]}]});
-    let mut scopes = Vec::new();
-    for store in &namespace.stores {
-        let Source::Store(_, name) = &store.data.via else { continue };
-        let bound = namespace.label.as_ref().is_some_and(|label| label.rules(&store.data, true));
-        if bound {
-            continue;
-        }
-        let spans = |act| Spans::of(world, act, (&store.data, subject.as_ref()), now);
-        let (process, rest) = (spans(Act::Process), spans(Act::Store));
-        let scope = |suffix: &str, objects: &Value, pods: bool| Scope {
-            id: identifier(&format!("{}.{name}{suffix}", namespace.name)),
-            namespaces: by_name.clone(),
-            objects: objects.clone(),
-            label: None,
-            apart: BTreeSet::new(),
-            data: store.data.clone(),
-            whole: false,
-            open,
-            pods,
-            claims: !pods,
-            process: process.clone(),
-            store: rest.clone(),
-            access: Spans::default(),
-            now,
-        };
-        scopes.extend(store.pods_by.as_ref().map(|selector| scope("", &selected(selector), true)));
-        scopes.extend(store.claims_by.as_ref().map(|selector| scope(".claims", &selected(selector), false)));
-    }
-    scopes
 }
 
 /// What no scope can say, and so is left to the webhooks.
@@ -417,7 +456,8 @@ impl Scope {
             return None;
         }
         let pin = rewrite::pin(&now.countries, pin_by, world.nodes());
-        let literal = now.values.get(pin.key).is_some_and(|known| pin.values.iter().all(|one| known.contains(one)));
+        let literal =
+            now.ways.values.get(pin.key).is_some_and(|known| pin.values.iter().all(|one| known.contains(one)));
         (literal && !pin.values.is_empty()).then_some(pin)
     }
 }

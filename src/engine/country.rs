@@ -100,7 +100,7 @@ const CODES: usize = LETTERS * LETTERS;
 const WORDS: usize = CODES.div_ceil(64);
 
 /// A set of countries. The full set stands for "anywhere".
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CountrySet([u64; WORDS]);
 
 impl CountrySet {
