@@ -17,6 +17,7 @@ mod memo;
 mod network;
 mod observe;
 mod origins;
+mod pods;
 mod strays;
 mod touching;
 
@@ -37,18 +38,17 @@ use crate::engine::gazetteer::Hints;
 use crate::engine::law::{self, matter::Matter};
 use crate::engine::lineage::{Edge, Lineage};
 use crate::engine::node::{self, COUNTRY_LABEL, Located, NodeFacts};
-use crate::interpret::objects::{
-    Claim, Namespace, Node, ObjectName, Pod, PodStatus, StorageClass, Volume, VolumeAttributesClass,
-};
+use crate::interpret::objects::{Claim, Namespace, Node, ObjectName, Pod, StorageClass, Volume, VolumeAttributesClass};
 use crate::interpret::read::{self, FlowReading};
 use crate::interpret::resource::{self, Interpreter, Interpreters, Resources};
 use crate::interpret::room::Room;
 use crate::interpret::scope::{ClaimState, FlowScope};
 use crate::interpret::source;
-use crate::interpret::workload::{self, Template};
-use crate::interpret::world::{HeldPod, World};
+use crate::interpret::workload::Template;
+use crate::interpret::world::World;
 
 use lineage::{Ends, Owner, StaleLineage};
+use pods::Pods;
 use touching::{Toucher, Touching};
 
 pub use audit::{Audit, Audited, Found, Judged, Subject};
@@ -129,19 +129,6 @@ pub enum Kind {
     VolumeAttributesClass,
 }
 
-/// A pod, as the audit sees it.
-#[derive(Debug, Clone)]
-struct PodState {
-    /// Shared with the snapshots.
-    pod: Arc<HeldPod>,
-    ended: bool,
-    uid: Box<str>,
-    /// What no decision reads.
-    life: strays::Life,
-    /// What the audit found.
-    kept: Option<memo::Kept>,
-}
-
 /// What counts of a namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct NamespaceState {
@@ -175,14 +162,16 @@ pub struct NodeState {
 
 #[derive(Debug, Clone)]
 struct StoreState {
-    object: DataStore,
+    /// Shared with what is told of it, as it is large.
+    object: Arc<DataStore>,
     origins: CountrySet,
     problems: Vec<read::Problem>,
 }
 
 #[derive(Debug, Clone)]
 struct FlowState {
-    object: DataFlow,
+    /// Shared in the same way.
+    object: Arc<DataFlow>,
     reading: Option<FlowReading>,
     problems: Vec<read::Problem>,
     /// Whether what it delivers is personal data, as of the last refresh.
@@ -256,7 +245,7 @@ pub struct Index {
     resources: Arc<Resources>,
     /// Claims that are filled from another namespace, and bring its data into theirs.
     foreign_clones: BTreeSet<Name>,
-    pods: BTreeMap<Name, PodState>,
+    pods: Pods,
     templates: BTreeMap<Toucher, Template>,
     lineage: Lineage,
     /// What leads from store to store, by the object through which it does.
@@ -312,7 +301,7 @@ impl Index {
             own_interpreters: BTreeMap::new(),
             resources: Arc::default(),
             foreign_clones: BTreeSet::new(),
-            pods: BTreeMap::new(),
+            pods: Pods::default(),
             templates: BTreeMap::new(),
             lineage: Lineage::default(),
             edges: BTreeMap::new(),
@@ -445,36 +434,6 @@ impl Index {
         }
     }
 
-    fn apply_pod(&mut self, pod: Pod) -> bool {
-        let name = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let maker = workload::maker(&pod.metadata);
-        let Pod { metadata, spec, status } = pod;
-        let PodStatus { phase, ready } = status.unwrap_or_default();
-        let life = strays::Life::new(&metadata, ready);
-        // What a pod has copied stays where it is after the pod has ended, so that lineage does not ask.
-        let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
-        let mut pod = HeldPod::new(metadata.labels.unwrap_or_default(), spec, maker);
-        // What one workload makes is named alike.
-        let before = self.pods.range(..&name).next_back();
-        for (_, other) in before.into_iter().chain(self.pods.range(&name..).next()) {
-            pod.share_with(&other.pod);
-        }
-        let pod = Arc::new(pod);
-        let uid = metadata.uid.unwrap_or_default().into_boxed_str();
-        let state = PodState { pod, ended, uid, life, kept: None };
-        let says = |state: &PodState| (state.pod.clone(), state.ended, state.uid.clone());
-        let changed = self.pods.get(&name).map(says) != Some(says(&state));
-        if changed {
-            self.stale_lineage.pods.insert(touching::pod(&name));
-            self.stale_pods.insert(name.0.clone());
-            self.memo.pods_of(&name.0);
-            self.pods.insert(name, state);
-        } else if let Some(known) = self.pods.get_mut(&name) {
-            known.life = life;
-        }
-        changed
-    }
-
     /// Of the status only the approval decides anything.
     fn apply_exception(&mut self, exception: ResidencyException) -> bool {
         let name = (exception.namespace().unwrap_or_default(), exception.name_any());
@@ -506,7 +465,7 @@ impl Index {
             Ok(origins) => (origins, Vec::new()),
             Err(problems) => (CountrySet::EMPTY, problems),
         };
-        self.stores.insert(name, StoreState { object: store, origins, problems });
+        self.stores.insert(name, StoreState { object: Arc::new(store), origins, problems });
         changed
     }
 
@@ -525,7 +484,7 @@ impl Index {
             Ok(reading) => (Some(reading), Vec::new()),
             Err(problems) => (None, problems),
         };
-        self.flows.insert(name, FlowState { object: flow, reading, problems, personal, anticipated: false });
+        self.flows.insert(name, FlowState { object: Arc::new(flow), reading, problems, personal, anticipated: false });
         changed || arrived
     }
 
@@ -688,8 +647,8 @@ impl Index {
                 }
             }
             Kind::Pod => {
-                if self.pods.remove(&key()).is_some() {
-                    self.stale_lineage.pods.insert(touching::pod(&key()));
+                if self.pods.remove(namespace, name).is_some() {
+                    self.stale_lineage.pods.insert(touching::pod(namespace, name));
                     self.stale_pods.insert(namespace.to_owned());
                     self.memo.pods_of(namespace);
                 }
@@ -700,14 +659,14 @@ impl Index {
     /// Notes a status that was just written, so that its echo on the watch tells nothing new.
     pub fn note_flow_status(&mut self, name: &Name, status: &DataFlowStatus) {
         if let Some(flow) = self.flows.get_mut(name) {
-            flow.object.status = Some(status.clone());
+            Arc::make_mut(&mut flow.object).status = Some(status.clone());
         }
     }
 
     /// The same for a store.
     pub fn note_store_status(&mut self, name: &Name, status: &DataStoreStatus) {
         if let Some(store) = self.stores.get_mut(name) {
-            store.object.status = Some(status.clone());
+            Arc::make_mut(&mut store.object).status = Some(status.clone());
         }
     }
 
@@ -745,7 +704,7 @@ impl Index {
             Kind::DataStore => self.stores.keys().cloned().collect(),
             Kind::DataFlow => self.flows.keys().cloned().collect(),
             Kind::ResidencyException => self.exceptions.keys().cloned().collect(),
-            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Pod => self.pods.names().collect(),
             Kind::Claim => {
                 let claims = self.claims.iter();
                 claims.flat_map(|(space, names)| names.keys().map(|name| (space.clone(), name.clone()))).collect()

@@ -2,6 +2,7 @@
 //! status that an object has and the one that it gets, so that a restart tells nothing twice.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -16,7 +17,7 @@ use crate::state::Shared;
 const TOLD: usize = 100;
 
 /// Tells what the law has changed for stores and flows.
-pub fn tell(shared: &Shared, stores: &[(DataStore, DataStoreStatus)], flows: &[(DataFlow, DataFlowStatus)]) {
+pub fn tell(shared: &Shared, stores: &[(Arc<DataStore>, DataStoreStatus)], flows: &[(Arc<DataFlow>, DataFlowStatus)]) {
     let world = shared.world();
     let mut told = 0;
     let mut left_out = 0;

@@ -43,9 +43,9 @@ use crate::state::{Emergency, Shared};
 #[derive(Debug)]
 pub struct Plan {
     /// New statuses of stores.
-    pub stores: Vec<(DataStore, DataStoreStatus)>,
+    pub stores: Vec<(Arc<DataStore>, DataStoreStatus)>,
     /// New statuses of flows.
-    pub flows: Vec<(DataFlow, DataFlowStatus)>,
+    pub flows: Vec<(Arc<DataFlow>, DataFlowStatus)>,
     /// New statuses of policies.
     pub policies: Vec<(ResidencyPolicy, ResidencyPolicyStatus)>,
     /// New statuses of exceptions.
@@ -137,7 +137,7 @@ pub(super) fn judged(problems: &[Problem]) -> Vec<Set> {
     }
 }
 
-fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(DataStore, DataStoreStatus)> {
+fn store(report: StoreReport, cover: &Cover, now: Timestamp) -> Option<(Arc<DataStore>, DataStoreStatus)> {
     let StoreReport { object, mut status, problems, checks } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();
@@ -211,7 +211,7 @@ pub(super) fn count(number: i64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn flow(report: FlowReport, now: Timestamp) -> Option<(DataFlow, DataFlowStatus)> {
+fn flow(report: FlowReport, now: Timestamp) -> Option<(Arc<DataFlow>, DataFlowStatus)> {
     let FlowReport { object, mut status, problems, violations, unproven, checks, way } = report;
     let generation = object.metadata.generation;
     let before = object.status.clone().unwrap_or_default();

@@ -225,10 +225,10 @@ impl Index {
                 .namespace(&namespace)
                 .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
                 || self.foreign_clones.iter().any(|(space, _)| *space == namespace);
-            let says_so = || self.pods_in(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
+            let says_so = || self.pods.of(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
-            let pods = self.pods_in(&namespace).filter(|_| may_hold);
-            let held: HeldPods = pods.map(|((_, name), state)| (name.clone(), state.pod.clone())).collect();
+            let pods = self.pods.of(&namespace).filter(|_| may_hold);
+            let held: HeldPods = pods.map(|(name, state)| (name.to_owned(), state.pod.clone())).collect();
             if !held.is_empty() {
                 Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held));
             } else if world.pods.contains_key(&namespace) {

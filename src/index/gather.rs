@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::audit::{Audit, Audited, Called, Judged};
 use super::exceptions::Relieved;
 use super::memo::{Memo, Part, Seen, Task};
-use super::{Index, Name, PodState, UNKNOWN};
+use super::pods::PodState;
+use super::{Index, Name, UNKNOWN};
 use crate::api::v1alpha1::ObjectFinding;
 use crate::engine;
 use crate::engine::data::Source;
@@ -207,13 +208,13 @@ impl Look<'_, '_> {
     fn pods<'p>(
         &mut self,
         space: &str,
-        pods: impl Iterator<Item = (&'p Name, &'p mut PodState)>,
+        pods: impl Iterator<Item = (&'p str, &'p mut PodState)>,
         epoch: u64,
         memo: &mut Memo,
     ) {
         let world = self.world;
         let Some(namespace) = world.namespace(space) else { return };
-        for ((_, name), state) in pods.filter(|(_, state)| !state.ended) {
+        for (name, state) in pods.filter(|(_, state)| !state.ended) {
             if state.kept.as_ref().and_then(|kept| kept.holds(epoch, self.now)).is_none() {
                 let mut facts = pod::facts(world, namespace, state.pod.view(), Pinning::Impossible);
                 facts.subject = subject::held_pod(world, space, name, &state.pod.maker);
@@ -280,10 +281,9 @@ impl Index {
     fn look(&mut self, task: Task, world: &World, now: Timestamp, each: Each<'_>) {
         let noting = world.noting();
         let mut look = Look { world: &noting, now, each, found: Gathered::default() };
-        let is_there = match &task.part {
+        let is_there = match &*task.part {
             Part::Pods(space) => {
-                let pods = self.pods.range_mut((space.to_string(), String::new())..);
-                let mut pods = pods.take_while(|((of, _), _)| **of == **space).peekable();
+                let mut pods = self.pods.of_mut(space).peekable();
                 let any = pods.peek().is_some();
                 look.pods(space, pods, task.epoch, &mut self.memo);
                 any

@@ -104,7 +104,8 @@ struct Chapter {
     at: Timestamp,
     /// When time alone makes it stale.
     until: Option<Timestamp>,
-    reads: BTreeSet<Read>,
+    /// In their order, and shared with what tells who has read them: there are many.
+    reads: Vec<Arc<Read>>,
     found: Gathered,
 }
 
@@ -114,9 +115,9 @@ pub(super) struct Memo {
     epoch: u64,
     /// What everything was judged by.
     basis: World,
-    chapters: BTreeMap<Part, Chapter>,
-    /// Who has read what.
-    readers: BTreeMap<Read, BTreeSet<Part>>,
+    chapters: BTreeMap<Arc<Part>, Chapter>,
+    /// Who has read what, in their order: most is read by one.
+    readers: BTreeMap<Arc<Read>, Vec<Arc<Part>>>,
     /// Namespaces of which a pod has come, gone or changed.
     pods_changed: BTreeSet<Arc<str>>,
     /// Stores.
@@ -130,7 +131,7 @@ pub(super) struct Memo {
 #[derive(Debug)]
 pub(super) struct Task {
     /// Which.
-    pub part: Part,
+    pub part: Arc<Part>,
     /// What was judged in another epoch is judged again.
     pub epoch: u64,
     /// When that began.
@@ -147,7 +148,7 @@ impl Memo {
 
     /// What has to be looked at, since something changed by which it was judged, or time has passed.
     pub fn tasks(&mut self, world: &World, now: Timestamp) -> Vec<Task> {
-        let mut anew: BTreeSet<Part> = BTreeSet::new();
+        let mut anew: BTreeSet<Arc<Part>> = BTreeSet::new();
         if is_same_law(&self.basis, world) {
             let due = |chapter: &Chapter| now < chapter.at || chapter.until.is_some_and(|until| until <= now);
             anew.extend(self.chapters.iter().filter(|(_, chapter)| due(chapter)).map(|(part, _)| part.clone()));
@@ -160,17 +161,17 @@ impl Memo {
             match &read {
                 Read::Namespace(name) => {
                     let name: Arc<str> = name.as_str().into();
-                    anew.extend([Part::Pods(name.clone()), Part::Claims(name)]);
+                    anew.extend([Part::Pods(name.clone()), Part::Claims(name)].map(Arc::new));
                 }
-                Read::Object(key) => drop(anew.insert(Part::of(key))),
+                Read::Object(key) => drop(anew.insert(Arc::new(Part::of(key)))),
                 _ => {}
             }
         }
         // Whatever is shared here is replaced when it changes, not changed in place.
         self.basis = world.clone();
         self.basis.pods = Arc::default();
-        let touched = std::mem::take(&mut self.pods_changed).into_iter().map(Part::Pods);
-        let touched: Vec<Part> = touched.filter(|part| !anew.contains(part)).collect();
+        let touched = std::mem::take(&mut self.pods_changed).into_iter().map(|name| Arc::new(Part::Pods(name)));
+        let touched: Vec<Arc<Part>> = touched.filter(|part| !anew.contains(part)).collect();
         self.epoch += 1;
         let fresh = self.epoch;
         let anew = anew.into_iter().map(|part| Task { part, epoch: fresh, since: now });
@@ -190,7 +191,9 @@ impl Memo {
         if !still_counts {
             for read in std::mem::take(&mut before) {
                 if let Some(readers) = self.readers.get_mut(&read) {
-                    readers.remove(&part);
+                    if let Ok(position) = readers.binary_search(&part) {
+                        readers.remove(position);
+                    }
                     if readers.is_empty() {
                         self.readers.remove(&read);
                     }
@@ -198,13 +201,18 @@ impl Memo {
             }
         }
         let Some(found) = found else { return };
-        for read in reads {
-            if before.contains(&read) {
-                continue;
+        let fresh: Vec<Read> =
+            reads.into_iter().filter(|read| before.binary_search_by(|known| (**known).cmp(read)).is_err()).collect();
+        before.reserve_exact(fresh.len());
+        for read in fresh {
+            let read = self.readers.get_key_value(&read).map_or_else(|| Arc::new(read), |(known, _)| known.clone());
+            let readers = self.readers.entry(read.clone()).or_default();
+            if let Err(position) = readers.binary_search(&part) {
+                readers.insert(position, part.clone());
             }
-            self.readers.entry(read.clone()).or_default().insert(part.clone());
-            before.insert(read);
+            before.push(read);
         }
+        before.sort_unstable();
         let until = sooner(found.until, part.sweep(since));
         self.chapters.insert(part, Chapter { epoch, since, at: now, until, reads: before, found });
     }

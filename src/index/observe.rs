@@ -49,7 +49,7 @@ pub struct Observed {
 #[derive(Debug, Clone)]
 pub struct StoreReport {
     /// The object as it was last seen.
-    pub object: DataStore,
+    pub object: Arc<DataStore>,
     /// Its status, without conditions.
     pub status: DataStoreStatus,
     /// What cannot be right in it.
@@ -62,7 +62,7 @@ pub struct StoreReport {
 #[derive(Debug, Clone)]
 pub struct FlowReport {
     /// The object as it was last seen.
-    pub object: DataFlow,
+    pub object: Arc<DataFlow>,
     /// Its status, without conditions.
     pub status: DataFlowStatus,
     /// What cannot be right in it.

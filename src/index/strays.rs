@@ -13,7 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::audit::Audit;
-use super::{Index, NodeState, PodState};
+use super::pods::PodState;
+use super::{Index, NodeState};
 use crate::api::v1alpha1::{Remediation, ResidencyPolicy};
 use crate::engine;
 use crate::engine::country::CountrySet;
@@ -192,7 +193,7 @@ impl Index {
             let found: Vec<Stray> = outside
                 .filter_map(|judged| {
                     let key = (judged.subject.namespace.clone(), judged.subject.name.clone());
-                    let state = self.pods.get(&key).filter(|state| *state.uid == *judged.subject.uid)?;
+                    let state = self.pods.get(&key.0, &key.1).filter(|state| *state.uid == *judged.subject.uid)?;
                     self.stray(&key, state, &strays, asked, &mut nodes, now)
                 })
                 .collect();
@@ -307,7 +308,7 @@ impl Index {
             wanted.map(|workload| (workload.clone(), Standing::default())).collect();
         let namespaces: BTreeSet<String> = all.keys().map(|workload| workload.namespace.clone()).collect();
         for namespace in &namespaces {
-            for (_, state) in self.pods_in(namespace).filter(|(_, state)| !state.ended) {
+            for (_, state) in self.pods.of(namespace).filter(|(_, state)| !state.ended) {
                 let (kind, name) = (*state.pod.maker).clone();
                 let workload = Workload { namespace: namespace.clone(), kind, name };
                 let Some(standing) = all.get_mut(&workload) else { continue };

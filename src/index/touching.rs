@@ -10,6 +10,7 @@ use std::sync::Arc;
 use kube::core::{Selector, SelectorExt};
 
 use super::lineage::{Owner, StaleLineage};
+use super::pods::PodState;
 use super::{Index, Name};
 use crate::engine::lineage::{Edge, Through};
 use crate::interpret::scope::{self, Labels, NamespaceScope};
@@ -104,7 +105,7 @@ pub struct Aside(Kept);
 
 #[derive(Debug)]
 enum Kept {
-    Pod(Name, super::PodState),
+    Pod(Name, PodState),
     Template(Toucher, Box<Template>),
 }
 
@@ -120,7 +121,7 @@ impl Index {
         if kind == POD {
             let name = (toucher.0, toucher.2);
             self.stale_pods.insert(name.0.clone());
-            return self.pods.remove(&name).map(|state| Aside(Kept::Pod(name, state)));
+            return self.pods.remove(&name.0, &name.1).map(|state| Aside(Kept::Pod(name, state)));
         }
         self.templates.remove(&toucher).map(|template| Aside(Kept::Template(toucher, Box::new(template))))
     }
@@ -129,9 +130,9 @@ impl Index {
     pub fn put_back(&mut self, aside: Aside) {
         match aside.0 {
             Kept::Pod(name, state) => {
-                self.stale_lineage.pods.insert(pod(&name));
+                self.stale_lineage.pods.insert(pod(&name.0, &name.1));
                 self.stale_pods.insert(name.0.clone());
-                self.pods.insert(name, state);
+                self.pods.insert(&name, state);
             }
             Kept::Template(toucher, template) => {
                 self.stale_lineage.pods.insert(toucher.clone());
@@ -145,15 +146,15 @@ impl Index {
     pub(super) fn regroup(&mut self, stale: &mut StaleLineage, touched: &BTreeSet<String>) {
         let StaleLineage { claims, pods, namespaces, flows_of, .. } = stale;
         for (namespace, claim) in std::mem::take(claims) {
-            let mounts = |(name, state): (&Name, &super::PodState)| {
-                state.pod.spec.claims().any(|(_, mounted)| mounted == claim).then(|| pod(name))
-            };
-            pods.extend(self.pods_in(&namespace).filter_map(mounts));
+            let mounts = |state: &PodState| state.pod.spec.claims().any(|(_, mounted)| mounted == claim);
+            pods.extend(
+                self.pods.of(&namespace).filter(|(_, state)| mounts(state)).map(|(name, _)| pod(&namespace, name)),
+            );
             // What a template's claims are called is known only when they are made.
             pods.extend(self.templates_in(&namespace));
         }
         for namespace in std::mem::take(namespaces) {
-            pods.extend(self.pods_in(&namespace).map(|(name, _)| pod(name)));
+            pods.extend(self.pods.of(&namespace).map(|(name, _)| pod(&namespace, name)));
             pods.extend(self.templates_in(&namespace));
         }
         let mut changed = BTreeSet::new();
@@ -185,11 +186,6 @@ impl Index {
         }
     }
 
-    pub(super) fn pods_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = (&'a Name, &'a super::PodState)> {
-        let pods = self.pods.range((namespace.to_owned(), String::new())..);
-        pods.take_while(move |((space, _), _)| space == namespace)
-    }
-
     fn templates_in<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = Toucher> {
         let first = (namespace.to_owned(), String::new(), String::new());
         self.templates.range(first..).map(|(key, _)| key.clone()).take_while(move |key| key.0 == namespace)
@@ -199,7 +195,7 @@ impl Index {
     fn group(&self, toucher: &Toucher, scope: &NamespaceScope, flows: &[Inner]) -> Option<(Group, Maker)> {
         let (namespace, kind, name) = toucher;
         let (stores, labels, maker): (_, &Labels, _) = if kind == POD {
-            let state = self.pods.get(&(namespace.clone(), name.clone()))?;
+            let state = self.pods.get(namespace, name)?;
             (
                 scope::stores_of_pod(scope, &state.pod.labels, &state.pod.spec),
                 &state.pod.labels,
@@ -270,8 +266,8 @@ impl Index {
 }
 
 /// How a pod is noted.
-pub fn pod((namespace, name): &Name) -> Toucher {
-    (namespace.clone(), POD.to_owned(), name.clone())
+pub fn pod(namespace: &str, name: &str) -> Toucher {
+    (namespace.to_owned(), POD.to_owned(), name.to_owned())
 }
 
 #[cfg(test)]
