@@ -9,6 +9,7 @@
 
 mod audit;
 mod build;
+mod declared;
 mod exceptions;
 mod gather;
 mod lineage;
@@ -55,7 +56,7 @@ pub use audit::{Audit, Audited, Found, Judged, Subject};
 pub use exceptions::{ExceptionReport, Hearing};
 pub use manifest::ManifestError;
 pub use network::{Networks, StoreNetwork, Way};
-pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN};
+pub use observe::{FlowReport, Observed, PolicyReport, StoreReport, UNKNOWN, Which};
 pub use origins::{Anonymity, StoreOrigins};
 pub use strays::{Asked, Controller, Evicting, Obstacle, Share, Standing, Stray, Strays, Workload};
 
@@ -268,7 +269,11 @@ pub struct Index {
     stale_pods: BTreeSet<String>,
     stale_lineage: StaleLineage,
     hints: Option<Hints>,
+    protected: Arc<BTreeSet<String>>,
+    holding: Arc<BTreeSet<String>>,
     memo: memo::Memo,
+    /// How often a declaration, or what leads from one to another, has changed.
+    declared_anew: u64,
     world: Arc<World>,
 }
 
@@ -317,7 +322,10 @@ impl Index {
             stale_pods: BTreeSet::new(),
             stale_lineage: StaleLineage::default(),
             hints: None,
+            protected: Arc::default(),
+            holding: Arc::default(),
             memo: memo::Memo::default(),
+            declared_anew: 0,
             world: Arc::default(),
         }
     }
@@ -730,23 +738,16 @@ impl Index {
         self.flows.get(&(namespace.to_owned(), name.to_owned()))?.object.metadata.uid.clone()
     }
 
-    /// Namespaces that hold a store or a flow, or a claim that is filled from another namespace.
-    pub fn protected(&self) -> BTreeSet<String> {
-        self.stores
-            .keys()
-            .chain(self.flows.keys())
-            .chain(&self.foreign_clones)
-            .map(|(namespace, _)| namespace.clone())
-            .collect()
+    /// Namespaces that hold a store or a flow, or a claim that is filled from another namespace, as of the last refresh; the
+    /// same set as long as nothing changes.
+    pub fn protected(&self) -> Arc<BTreeSet<String>> {
+        self.protected.clone()
     }
 
-    /// Namespaces that hold no data but that of pods which say so themselves: of such a namespace nothing else is kept.
-    pub fn holding(&self) -> BTreeSet<String> {
-        let declares = |namespace: &str| {
-            let scope = self.world.namespace(namespace);
-            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
-        };
-        self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()
+    /// Namespaces that hold no data but that of pods which say so themselves: of such a namespace nothing else is kept. The
+    /// same set as long as nothing changes.
+    pub fn holding(&self) -> Arc<BTreeSet<String>> {
+        self.holding.clone()
     }
 
     /// The snapshot as of the last refresh.

@@ -35,7 +35,7 @@ pub struct Shared {
     served: ArcSwap<BTreeSet<Served>>,
     enforced: ArcSwap<BTreeSet<String>>,
     compiled: ArcSwap<Vec<Group>>,
-    registered: watch::Sender<Option<Vec<Group>>>,
+    registered: watch::Sender<Option<Arc<Vec<Group>>>>,
     left: ArcSwap<Vec<Left>>,
     live: ArcSwapOption<Live>,
     trusted: ArcSwap<String>,
@@ -369,26 +369,26 @@ impl Shared {
     }
 
     /// Notes what generated policies decide; they must be in force.
-    pub fn set_compiled(&self, groups: Vec<Group>) {
+    pub fn set_compiled(&self, groups: &[Group]) {
         if **self.compiled.load() != groups {
-            self.compiled.store(Arc::new(groups));
+            self.compiled.store(Arc::new(groups.to_vec()));
             self.generation.send_modify(|generation| *generation += 1);
         }
     }
 
     /// What this replica has last told the API server not to ask us about, if it has told it anything.
-    pub fn registered(&self) -> watch::Receiver<Option<Vec<Group>>> {
+    pub fn registered(&self) -> watch::Receiver<Option<Arc<Vec<Group>>>> {
         self.registered.subscribe()
     }
 
     /// Notes what the API server was told.
-    pub fn set_registered(&self, groups: Option<Vec<Group>>) {
+    pub fn set_registered(&self, groups: Option<Arc<Vec<Group>>>) {
         self.registered.send_replace(groups);
     }
 
     /// Forgets what was in force when this replica last wrote.
     pub fn forget_compiled(&self) {
-        self.set_compiled(Vec::new());
+        self.set_compiled(&[]);
         self.set_registered(None);
     }
 
@@ -398,9 +398,9 @@ impl Shared {
     }
 
     /// Notes what they leave.
-    pub fn set_left(&self, left: Vec<Left>) {
+    pub fn set_left(&self, left: &[Left]) {
         if **self.left.load() != left {
-            self.left.store(Arc::new(left));
+            self.left.store(Arc::new(left.to_vec()));
             self.generation.send_modify(|generation| *generation += 1);
         }
     }

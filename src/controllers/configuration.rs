@@ -70,17 +70,17 @@ pub struct Inputs {
     /// The operator's own namespace.
     pub namespace: String,
     /// Namespaces that hold a store or flow.
-    pub protected: BTreeSet<String>,
+    pub protected: Arc<BTreeSet<String>>,
     /// Namespaces with pods that carry an origin label of their own.
-    pub holding: BTreeSet<String>,
+    pub holding: Arc<BTreeSet<String>>,
     /// Interpreted types that the cluster serves.
-    pub served: BTreeSet<Served>,
+    pub served: Arc<BTreeSet<Served>>,
     /// Whether some policy wants fields of cloud resources replaced.
     pub rewrites_storage: bool,
     /// Whether generated policies guard labels, kinds and configurations.
     pub guards: bool,
     /// Origin labels for whose namespaces generated policies decide some requests completely.
-    pub compiled: Vec<compile::Group>,
+    pub compiled: Arc<Vec<compile::Group>>,
 }
 
 impl Inputs {
@@ -91,12 +91,12 @@ impl Inputs {
             authority: String::new(),
             owner: None,
             namespace,
-            protected: BTreeSet::new(),
-            holding: BTreeSet::new(),
-            served: BTreeSet::new(),
+            protected: Arc::default(),
+            holding: Arc::default(),
+            served: Arc::default(),
             rewrites_storage: false,
             guards,
-            compiled: Vec::new(),
+            compiled: Arc::default(),
         }
     }
 
@@ -215,7 +215,7 @@ fn asked(inputs: &Inputs, phase: Phase, selection: &Selection, group: &Group) ->
         let namespaces = json!({"matchExpressions": [of_label("In", &values), named("In", &apart)]});
         asked.push((Selection { part: "-apart".to_owned(), namespaces, ..selection.clone() }, group.clone()));
     }
-    for one in &inputs.compiled {
+    for one in &*inputs.compiled {
         let without = one.apart.union(&exempt).cloned().collect();
         let value = BTreeSet::from([one.value.clone()]);
         let namespaces = json!({"matchExpressions": [of_label("In", &value), named("NotIn", &without)]});
@@ -624,10 +624,11 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
     loop {
         inputs.authority.clone_from(&shared.trusted());
         if shared.enforcing() && !inputs.authority.is_empty() {
-            inputs.protected = shared.index().protected();
-            inputs.holding = shared.index().holding();
-            inputs.served.clone_from(&shared.served());
-            inputs.compiled.clone_from(&shared.compiled());
+            {
+                let index = shared.index();
+                (inputs.protected, inputs.holding) = (index.protected(), index.holding());
+            }
+            (inputs.served, inputs.compiled) = (shared.served(), shared.compiled());
             inputs.rewrites_storage =
                 shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
             let live = shared.live().map(|live| live.generations());

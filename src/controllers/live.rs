@@ -218,7 +218,7 @@ mod tests {
     fn parts(authorities: &str) -> [Part; 2] {
         let mut inputs = Inputs::new(Address::Url(format!("https://{HOST}:9443")), "domicile-system".into(), true);
         inputs.authority = authorities.to_owned();
-        inputs.protected = ["a", "b", "kube-system"].map(str::to_owned).into();
+        inputs.protected = Arc::new(["a", "b", "kube-system"].map(str::to_owned).into());
         let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating(&inputs)).unwrap();
         let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating(&inputs)).unwrap();
         let validators = validating.webhooks.iter().flatten();

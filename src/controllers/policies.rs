@@ -134,7 +134,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: configuration::Inp
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "failed to keep the generated policies, starting again");
                 // What is not known to be in force decides nothing.
-                shared.set_compiled(Vec::new());
+                shared.set_compiled(&[]);
                 tokio::time::sleep(RETRY).await;
             }
         }
@@ -270,7 +270,7 @@ impl<'a> Keeper<'a> {
         let Steps { write, repair, remove } = steps(&self.seen, &plan);
         if !write.is_empty() {
             // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
-            self.shared.set_compiled(unaffected(&self.shared.compiled(), &plan.groups));
+            self.shared.set_compiled(&unaffected(&self.shared.compiled(), &plan.groups));
             tell(self.shared, &repair);
             self.write(&write).await?;
             tracing::debug!(written = write.len(), repaired = repair.len(), "generated policies written");
@@ -292,8 +292,8 @@ impl<'a> Keeper<'a> {
             .borrow()
             .as_ref()
             .is_some_and(|told| told.iter().all(|one| plan.groups.contains(one)));
-        self.shared.set_compiled(plan.groups.clone());
-        self.shared.set_left(plan.left.clone());
+        self.shared.set_compiled(&plan.groups);
+        self.shared.set_left(&plan.left);
         if remove.is_empty() {
             self.leaves = None;
             return Ok(Instant::now() + LOOK_AGAIN);

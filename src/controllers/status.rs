@@ -35,7 +35,7 @@ use crate::api::v1alpha1::{
 use crate::compile::Left;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
-use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport, Way};
+use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport, Way, Which};
 use crate::interpret::read::Problem;
 use crate::state::{Emergency, Shared};
 
@@ -58,15 +58,22 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Cover {
     /// Namespaces with stores or flows.
-    pub declared: BTreeSet<String>,
+    pub declared: Arc<BTreeSet<String>>,
     /// Namespaces that are never judged.
     pub exempt: BTreeSet<String>,
     /// What generated policies leave to the webhooks.
-    pub left: Vec<Left>,
+    pub left: Arc<Vec<Left>>,
     /// Why nothing is enforced at all, if somebody has switched it off.
     pub off: Option<String>,
     /// What is done about pods that run where they may not, by the policies that have them evicted; none: nobody has looked yet.
     pub evictions: Option<Arc<Evictions>>,
+}
+
+impl Cover {
+    /// Whether the statuses of stores and flows say the same by either.
+    fn is_alike(&self, other: &Self) -> bool {
+        (&self.declared, &self.exempt, &self.off) == (&other.declared, &other.exempt, &other.off)
+    }
 }
 
 /// What the statuses should be, for those that are not so already (no client).
@@ -300,6 +307,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     let mut published = shared.published();
     let _told = Told(&shared);
     let mut recorded = Audit::default();
+    // By what the statuses were planned that are there now; none: not all of them are.
+    let mut planned: Option<Cover> = None;
     loop {
         let mut failed = false;
         let mut next = None;
@@ -308,28 +317,25 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
         if shared.synced() && shared.live().is_some() {
             let now = shared.now();
             let reconcile = shared.metrics.turn("status");
+            let off = match &*shared.emergency() {
+                Emergency::Off(record) => Some(record.sentence()),
+                Emergency::Unknown | Emergency::Enforcing => None,
+            };
+            let (declared, left) = (shared.enforced(), shared.left());
+            let cover = Cover { declared, exempt: inputs.exempt(), left, off, evictions: shared.evictions() };
+            let changed = planned.as_ref().is_some_and(|before| before.is_alike(&cover));
+            let which = if changed { Which::Changed } else { Which::All };
             let (plan, basis) = {
                 let (mut observed, basis) = {
                     let mut index = shared.index();
                     let observed = if shared.decision_log().is_some() {
-                        index.observe_each(now, &mut |found| recorded.note(found, now))
+                        index.observe_each(which, now, &mut |found| recorded.note(found, now))
                     } else {
-                        index.observe(now)
+                        index.observe_each(which, now, &mut |_| {})
                     };
                     (observed, index.world().basis.clone())
                 };
                 shared.metrics.audited(&observed, reconcile.elapsed());
-                let off = match &*shared.emergency() {
-                    Emergency::Off(record) => Some(record.sentence()),
-                    Emergency::Unknown | Emergency::Enforcing => None,
-                };
-                let cover = Cover {
-                    declared: (*shared.enforced()).clone(),
-                    exempt: inputs.exempt(),
-                    left: (*shared.left()).clone(),
-                    off,
-                    evictions: shared.evictions(),
-                };
                 // What is not listed yet is not known to be right.
                 let audit = std::mem::take(&mut observed.audit);
                 objects = audit.in_scope;
@@ -343,6 +349,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             recorded.tell(&shared, &basis).await;
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;
+            planned = Some(cover).filter(|_| !failed);
             reconcile.ended(!failed);
         }
         let again = tokio::time::sleep(if failed { AGAIN } else { LOOK });

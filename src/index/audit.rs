@@ -21,7 +21,7 @@ pub struct Audit {
 }
 
 /// An object and what is wrong with it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judged {
     /// The object.
     pub subject: Subject,
@@ -90,7 +90,7 @@ pub struct Audited<'a> {
 }
 
 /// A finding with the facts that a program may want to sort by.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The finding.
     pub finding: Finding,

@@ -60,7 +60,8 @@ impl Index {
             self.build_storage(around);
         }
         pods.extend(touched.iter().cloned());
-        if !touched.is_empty() {
+        let declared = !touched.is_empty();
+        if declared {
             let namespaces = Arc::make_mut(&mut around.namespaces);
             for name in touched {
                 if self.namespaces.contains_key(&name) {
@@ -71,14 +72,35 @@ impl Index {
             }
         }
         around.resources = self.resources.clone();
-        self.hold_pods(&mut world, pods);
+        let held = self.hold_pods(&mut world, pods);
         world.interpreters = self.interpreters.clone();
         world.valid_until = self.next_review();
         if law || policies || places {
             world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
         }
         self.world = Arc::new(world);
+        if declared {
+            let now = self.named_protected();
+            keep(&mut self.protected, now);
+        }
+        if declared || held {
+            let now = self.named_holding();
+            keep(&mut self.holding, now);
+        }
         self.world.clone()
+    }
+
+    fn named_protected(&self) -> BTreeSet<String> {
+        let declared = self.stores.keys().chain(self.flows.keys()).chain(&self.foreign_clones);
+        declared.map(|(namespace, _)| namespace.clone()).collect()
+    }
+
+    fn named_holding(&self) -> BTreeSet<String> {
+        let declares = |namespace: &str| {
+            let scope = self.world.namespace(namespace);
+            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
+        };
+        self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
@@ -218,8 +240,9 @@ impl Index {
     }
 
     /// The pods of these namespaces, where any of them may hold data: then we are asked about all. Where none can, nothing is
-    /// kept, and nothing is published anew.
-    fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) {
+    /// kept, and nothing is published anew. Whether there are others than before of which pods are kept.
+    fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) -> bool {
+        let mut changed = false;
         for namespace in namespaces {
             let is_protected = world
                 .namespace(&namespace)
@@ -230,11 +253,12 @@ impl Index {
             let pods = self.pods.of(&namespace).filter(|_| may_hold);
             let held: HeldPods = pods.map(|(name, state)| (name.to_owned(), state.pod.clone())).collect();
             if !held.is_empty() {
-                Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held));
+                changed |= Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held)).is_none();
             } else if world.pods.contains_key(&namespace) {
-                Arc::make_mut(&mut world.pods).remove(&namespace);
+                changed |= Arc::make_mut(&mut world.pods).remove(&namespace).is_some();
             }
         }
+        changed
     }
 
     /// The same without flows: what says which pods and claims touch which store.
@@ -346,6 +370,13 @@ impl Index {
             Some(reading) => reading.recipient.clone().filter(|_| flow.personal),
             None => Some(Places::unknown(format!("recipient {} cannot be read", outside.name))),
         }
+    }
+}
+
+/// Keeps a set as it was where nothing has changed, so that whoever compares sees that at once.
+fn keep(known: &mut Arc<BTreeSet<String>>, now: BTreeSet<String>) {
+    if **known != now {
+        *known = Arc::new(now);
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Gathered {
 }
 
 /// What was found about one store.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Tally {
     /// The first of what is told, in the order in which it is told.
     pub findings: BTreeSet<Told>,
@@ -99,7 +99,7 @@ impl Tally {
     }
 
     /// Adds what was found elsewhere about the same store.
-    fn absorb(&mut self, other: &Self) {
+    pub fn absorb(&mut self, other: &Self) {
         let Self { findings, violations, unproven, checks, nodes, volumes, until } = other;
         for one in findings {
             self.tell(one.clone());
@@ -145,15 +145,9 @@ impl Gathered {
         }
     }
 
-    /// Adds what was found elsewhere.
-    pub fn absorb(&mut self, other: &Self) {
-        let Self { tallies, audit, relieved, until } = other;
-        for (store, tally) in tallies {
-            match self.tallies.get_mut(store) {
-                Some(known) => known.absorb(tally),
-                None => drop(self.tallies.insert(store.clone(), tally.clone())),
-            }
-        }
+    /// Adds what was found elsewhere, without what is told by store: of that the memo knows what has changed.
+    fn absorb(&mut self, other: &Self) {
+        let Self { tallies: _, audit, relieved, until } = other;
         self.audit.absorb(audit);
         self.relieved.absorb(relieved);
         self.until = sooner(self.until, *until);
@@ -268,7 +262,8 @@ impl Look<'_, '_> {
 }
 
 impl Index {
-    /// Everything that exists, judged: what was not judged by the same before, and what is remembered.
+    /// Everything that exists, judged: what was not judged by the same before, and what is remembered. What was found by store
+    /// the memo tells.
     pub(super) fn gather(&mut self, world: &World, now: Timestamp, each: Each<'_>) -> Gathered {
         for task in self.memo.tasks(world, now) {
             self.look(task, world, now, each);

@@ -71,6 +71,7 @@ impl Index {
             }
             self.edges.insert(owner, edges)
         };
+        self.declared_anew += 1;
         for edge in old.into_iter().flatten() {
             self.lineage.remove(&edge);
         }
@@ -84,6 +85,7 @@ impl Index {
     /// Settles lineage. Namespaces that see a difference go into `touched`.
     pub(super) fn settle(&mut self, touched: &mut BTreeSet<String>, now: Timestamp) {
         let mut stale = std::mem::take(&mut self.stale_lineage);
+        self.declared_anew += u64::from(!stale.stores.is_empty() || !stale.flows.is_empty());
         let ended = self.reviews.iter().take_while(|(until, _)| *until <= now);
         stale.flows.extend(ended.map(|(_, flow)| flow.clone()));
         for store in &stale.stores {

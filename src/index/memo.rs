@@ -24,9 +24,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Name;
 use super::audit::Judged;
-use super::gather::Gathered;
-use crate::engine;
-use crate::engine::facts::Facts;
+use super::declared::Declared;
+use super::gather::{Gathered, Tally};
+use crate::api::v1alpha1::{DataFlow, DataStore};
 use crate::engine::law::transfer::sooner;
 use crate::engine::verdict::Verdict;
 use crate::interpret::reads::{self, Read};
@@ -120,10 +120,14 @@ pub(super) struct Memo {
     readers: BTreeMap<Arc<Read>, Vec<Arc<Part>>>,
     /// Namespaces of which a pod has come, gone or changed.
     pods_changed: BTreeSet<Arc<str>>,
+    /// The parts in which something touches a store's data, by store.
+    touching: BTreeMap<Name, Vec<Arc<Part>>>,
+    /// Stores of which something else was found than before.
+    retold: BTreeSet<Name>,
     /// Stores.
-    pub stores: Declared,
+    pub stores: Declared<DataStore>,
     /// Flows.
-    pub flows: Declared,
+    pub flows: Declared<DataFlow>,
     last: Option<Arc<Seen>>,
 }
 
@@ -187,6 +191,7 @@ impl Memo {
         let Task { part, epoch, since } = task;
         let known = self.chapters.remove(&part);
         let still_counts = found.is_some() && known.as_ref().is_some_and(|known| known.epoch == epoch);
+        self.retell(&part, known.as_ref().map(|known| &known.found), found.as_ref());
         let mut before = known.map(|known| known.reads).unwrap_or_default();
         if !still_counts {
             for read in std::mem::take(&mut before) {
@@ -217,6 +222,48 @@ impl Memo {
         self.chapters.insert(part, Chapter { epoch, since, at: now, until, reads: before, found });
     }
 
+    /// Notes of which stores something else is found in a part than before.
+    fn retell(&mut self, part: &Arc<Part>, before: Option<&Gathered>, now: Option<&Gathered>) {
+        for (store, tally) in before.iter().flat_map(|found| &found.tallies) {
+            match now.and_then(|found| found.tallies.get(store)) {
+                Some(now) if now == tally => continue,
+                Some(_) => {}
+                None => {
+                    if let Some(parts) = self.touching.get_mut(store) {
+                        parts.retain(|one| one != part);
+                        if parts.is_empty() {
+                            self.touching.remove(store);
+                        }
+                    }
+                }
+            }
+            self.retold.insert(store.clone());
+        }
+        for store in now.iter().flat_map(|found| found.tallies.keys()) {
+            if before.is_some_and(|found| found.tallies.contains_key(store)) {
+                continue;
+            }
+            let parts = self.touching.entry(store.clone()).or_default();
+            if let Err(position) = parts.binary_search(part) {
+                parts.insert(position, part.clone());
+            }
+            self.retold.insert(store.clone());
+        }
+    }
+
+    /// Stores of which something else was found since this was last asked.
+    pub fn take_retold(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.retold)
+    }
+
+    /// What was found of a store everywhere.
+    pub fn tally_of(&self, store: &Name) -> Tally {
+        let mut all = Tally::default();
+        let parts = self.touching.get(store).into_iter().flatten();
+        parts.filter_map(|part| self.chapters.get(part)?.found.tallies.get(store)).for_each(|one| all.absorb(one));
+        all
+    }
+
     /// What was found in each part.
     pub fn found(&self) -> impl Iterator<Item = &Gathered> {
         self.chapters.values().map(|chapter| &chapter.found)
@@ -238,39 +285,4 @@ impl Memo {
 /// Whether law and rules are the same, by which everything is judged.
 fn is_same_law(one: &World, other: &World) -> bool {
     Arc::ptr_eq(&one.lawbook, &other.lawbook) && Arc::ptr_eq(&one.policies, &other.policies)
-}
-
-/// Stores or flows with the facts by which they were judged: the decision depends on nothing else but law and policies.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Declared {
-    law: World,
-    /// The facts, when they were judged, and what came of it.
-    known: BTreeMap<Name, (Facts, Timestamp, Verdict)>,
-}
-
-impl Declared {
-    /// Forgets what was judged by other law or policies, and what is not there any more.
-    pub fn rest_on(&mut self, world: &World, is_there: impl Fn(&Name) -> bool) {
-        if !is_same_law(&self.law, world) {
-            self.law = World::default();
-            self.law.lawbook.clone_from(&world.lawbook);
-            self.law.policies.clone_from(&world.policies);
-            self.known.clear();
-        }
-        self.known.retain(|name, _| is_there(name));
-    }
-
-    /// Judges facts, unless that was done before.
-    pub fn judge(&mut self, name: &Name, facts: &Facts, now: Timestamp) -> Verdict {
-        if let Some((known, at, verdict)) = self.known.get(name)
-            && known == facts
-            && *at <= now
-            && verdict.holds_until.is_none_or(|until| now < until)
-        {
-            return verdict.clone();
-        }
-        let verdict = engine::decide(facts, &self.law.lawbook, &self.law.policies, now);
-        self.known.insert(name.clone(), (facts.clone(), now, verdict.clone()));
-        verdict
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::audit::{Audit, Audited, Called, Judged};
+use super::audit::{Audit, Audited, Called};
 use super::build::ends;
 use super::exceptions::ExceptionReport;
 use super::gather::{DETAILS, Tally, Where, told};
@@ -28,12 +28,21 @@ use crate::interpret::read::{self, Problem};
 use crate::interpret::subject;
 use crate::interpret::world::World;
 
+/// Which stores and flows are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Those of which something else may be to be told than when this was last asked.
+    Changed,
+}
+
 /// Everything that statuses say, for the objects that exist.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
-    /// Stores.
+    /// Stores, as far as they were asked for.
     pub stores: Vec<StoreReport>,
-    /// Flows.
+    /// Flows, as far as they were asked for.
     pub flows: Vec<FlowReport>,
     /// Policies.
     pub policies: Vec<PolicyReport>,
@@ -91,11 +100,12 @@ pub struct PolicyReport {
 impl Index {
     /// Says what the statuses should be, and judges for that whatever was not judged before by the same facts.
     pub fn observe(&mut self, now: Timestamp) -> Observed {
-        self.observe_each(now, &mut |_| {})
+        self.observe_each(Which::All, now, &mut |_| {})
     }
 
-    /// The same, and shows what is judged: stores and flows, and of all else what was not judged before.
-    pub fn observe_each(&mut self, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> Observed {
+    /// The same for some stores and flows, and shows what is judged: of stores and flows those, and of all else what was not
+    /// judged before.
+    pub fn observe_each(&mut self, which: Which, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> Observed {
         let world = self.world();
         let mut gathered = self.gather(&world, now, each);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
@@ -104,42 +114,58 @@ impl Index {
         let mut observed = Observed { until, ..Observed::default() };
         let api_version = format!("{GROUP}/{VERSION}");
         let own = |kind, name, uid| called(&api_version, kind, name, uid);
-        let mut judged = std::mem::take(&mut self.memo.stores);
-        judged.rest_on(&world, |name| self.stores.contains_key(name));
+        let retold = self.memo.take_retold();
+        let mut stores = std::mem::take(&mut self.memo.stores);
+        let same = stores.begin(&world, self.declared_anew, now, |name| self.stores.contains_key(name));
         for (name, state) in &self.stores {
-            let mut tally = gathered.tallies.remove(name).unwrap_or_default();
-            let mut legal = None;
-            if let Some(matter) = self.matters.stores.get(name) {
-                let facts = own::store_facts(self.data_of_store(name), matter.clone());
-                let called = subject::named(&world, &name.0, GROUP, "DataStore", &name.1);
-                let facts = Facts { subject: called, ..facts };
-                let verdict = judged.judge(name, &facts, now);
-                gathered.relieved.add(&verdict);
-                let called = own("DataStore", name, state.object.metadata.uid.as_deref());
-                gathered.audit.add(&verdict, || Arc::new(Judged::new(called.subject(), &facts, &verdict)));
-                each(&called.audited(&facts, &verdict));
-                tally.add(&format!("DataStore/{}", name.1), &verdict);
-                legal = Some(verdict);
+            let object = &state.object;
+            let news = which == Which::All || !same || retold.contains(name) || stores.get(name, object).is_none();
+            let called = own("DataStore", name, object.metadata.uid.as_deref());
+            let known = match stores.get(name, object).filter(|_| same) {
+                Some(known) => known,
+                None => stores.judge(name, object, called, self.facts_of_store(name, &world), now),
+            };
+            let is_judged = !known.facts.matters.is_empty();
+            if is_judged {
+                gathered.relieved.add(&known.verdict);
+                gathered.audit.add(&known.verdict, || known.judged.clone().unwrap_or_default());
             }
-            observed.until = sooner(observed.until, tally.until);
+            if !news {
+                continue;
+            }
+            let legal = is_judged.then(|| known.verdict.clone());
+            let mut tally = self.memo.tally_of(name);
+            if let Some(verdict) = &legal {
+                each(&called.audited(&known.facts, verdict));
+                tally.add(&format!("DataStore/{}", name.1), verdict);
+            }
+            stores.until(tally.until);
             observed.stores.push(self.store_report(name, state, tally, legal));
         }
-        self.memo.stores = judged;
-        let mut judged = std::mem::take(&mut self.memo.flows);
-        judged.rest_on(&world, |name| self.flows.contains_key(name));
+        observed.until = sooner(observed.until, stores.next());
+        self.memo.stores = stores;
+        let mut flows = std::mem::take(&mut self.memo.flows);
+        let same = flows.begin(&world, self.declared_anew, now, |name| self.flows.contains_key(name));
         for (name, flow) in &self.flows {
-            let facts = self.facts_of_flow(name, flow);
-            let verdict = judged.judge(name, &facts, now);
-            gathered.relieved.add(&verdict);
-            let report = self.flow_report(name, flow, &verdict, &world, now);
-            let called = own("DataFlow", name, flow.object.metadata.uid.as_deref());
-            gathered.audit.add(&verdict, || Arc::new(Judged::new(called.subject(), &facts, &verdict)));
-            each(&called.audited(&facts, &verdict));
-            observed.until = sooner(observed.until, verdict.holds_until);
-            observed.until = sooner(observed.until, next_warning(&verdict, now));
-            observed.flows.push(report);
+            let object = &flow.object;
+            let news = which == Which::All || !same || flows.get(name, object).is_none();
+            let called = own("DataFlow", name, object.metadata.uid.as_deref());
+            let known = match flows.get(name, object).filter(|_| same) {
+                Some(known) => known,
+                None => flows.judge(name, object, called, self.facts_of_flow(name, flow), now),
+            };
+            gathered.relieved.add(&known.verdict);
+            gathered.audit.add(&known.verdict, || known.judged.clone().unwrap_or_default());
+            if !news {
+                continue;
+            }
+            each(&called.audited(&known.facts, &known.verdict));
+            observed.flows.push(self.flow_report(name, flow, &known.verdict, &world, now));
+            let next = sooner(known.verdict.holds_until, next_warning(&known.verdict, now));
+            flows.until(next);
         }
-        self.memo.flows = judged;
+        observed.until = sooner(observed.until, flows.next());
+        self.memo.flows = flows;
         for policy in self.policies.values() {
             let name = policy.name_any();
             let named = |of: &Option<String>| of.as_deref() == Some(name.as_str());
@@ -156,6 +182,13 @@ impl Index {
         let next = observed.exceptions.iter().filter_map(|report| report.next).min();
         observed.until = sooner(observed.until, next);
         observed
+    }
+
+    /// Everything that a store declares; without a matter where there is nothing to judge.
+    fn facts_of_store(&self, name: &Name, world: &World) -> Facts {
+        let Some(matter) = self.matters.stores.get(name) else { return Facts::default() };
+        let facts = own::store_facts(self.data_of_store(name), matter.clone());
+        Facts { subject: subject::named(world, &name.0, GROUP, "DataStore", &name.1), ..facts }
     }
 
     fn store_report(&self, name: &Name, state: &StoreState, tally: Tally, legal: Option<Verdict>) -> StoreReport {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domicile::engine::country::{Country, CountrySet};
 use domicile::engine::lineage::{Edge, Lineage, Name, Path, Through};
-use domicile::index::{Index, Kind, Object};
+use domicile::index::{Index, Kind, Object, Which};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::{Value, json};
@@ -267,7 +268,7 @@ fn manifest() -> impl Strategy<Value = Value> {
                 secret.map(|secret| json!({"secretRef": {"name": secret}})).into_iter().collect();
             json!({
                 "apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": space, "name": name, "labels": {"app": app}},
-                "spec": {"volumes": volumes, "containers": [{"name": "c", "envFrom": env}]},
+                "spec": {"nodeName": "n", "volumes": volumes, "containers": [{"name": "c", "envFrom": env}]},
             })
         },
     );
@@ -278,7 +279,14 @@ fn manifest() -> impl Strategy<Value = Value> {
         })
     });
     let namespace = space.prop_map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
-    prop_oneof![4 => store, 4 => flow, 4 => pod, 2 => claim, 2 => namespace]
+    let node = prop::sample::select(vec!["eu-central-1", "us-east-1"]).prop_map(|region| {
+        json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": "n", "labels": {"topology.kubernetes.io/region": region}},
+            "spec": {"providerID": format!("aws:///{region}a/i-n")},
+        })
+    });
+    prop_oneof![4 => store, 4 => flow, 4 => pod, 2 => claim, 2 => namespace, 1 => node]
 }
 
 #[derive(Debug, Clone)]
@@ -312,6 +320,7 @@ fn kind(text: &str) -> Kind {
         "DataFlow" => Kind::DataFlow,
         "Pod" => Kind::Pod,
         "PersistentVolumeClaim" => Kind::Claim,
+        "Node" => Kind::Node,
         _ => Kind::Namespace,
     }
 }
@@ -323,6 +332,28 @@ fn seen(index: &mut Index, now: Timestamp) -> String {
     let statuses: Vec<_> = observed.stores.iter().map(|store| &store.status).collect();
     let flows: Vec<_> = observed.flows.iter().map(|flow| &flow.status).collect();
     format!("{:#?}\n{:?}\n{statuses:#?}\n{flows:#?}", world.surroundings().namespaces, world.valid_until)
+}
+
+/// What is told of each store and flow, by its key.
+type Told = BTreeMap<(String, String, String), String>;
+
+/// Adds what there is to tell.
+fn hear(told: &mut Told, index: &mut Index, which: Which, now: Timestamp) {
+    index.refresh(now);
+    let observed = index.observe_each(which, now, &mut |_| {});
+    let key = |kind: &str, metadata: &ObjectMeta| {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        (kind.to_owned(), text(&metadata.namespace), text(&metadata.name))
+    };
+    for store in observed.stores {
+        let text = format!("{:#?} {:?} {}", store.status, store.problems, store.checks);
+        told.insert(key("DataStore", &store.object.metadata), text);
+    }
+    for flow in observed.flows {
+        let counts = [flow.violations, flow.unproven];
+        let text = format!("{:#?} {:?} {counts:?} {} {:?}", flow.status, flow.problems, flow.checks, flow.way);
+        told.insert(key("DataFlow", &flow.object.metadata), text);
+    }
 }
 
 fn fresh<'a>(manifests: impl IntoIterator<Item = &'a Value>) -> Index {
@@ -364,7 +395,7 @@ proptest! {
     #[test]
     fn an_index_that_follows_changes_sees_what_a_new_one_sees(events in events()) {
         let mut index = Index::new(crate::builtin());
-        let mut present = BTreeMap::new();
+        let (mut present, mut told) = (BTreeMap::new(), Told::new());
         let mut at = 0;
         for event in events {
             match event {
@@ -378,10 +409,16 @@ proptest! {
                     index.delete(kind(&gone.0), &gone.1, &gone.2);
                 }
                 Event::Delete(_) => {}
-                Event::Refresh => drop(index.refresh(now(at))),
+                Event::Refresh => hear(&mut told, &mut index, Which::Changed, now(at)),
                 Event::Later => at = (at + 1).min(NOW.len() - 1),
             }
         }
+        // Whoever only hears what is new knows as much as who asks for all of it.
+        hear(&mut told, &mut index, Which::Changed, now(at));
+        told.retain(|key, _| present.contains_key(key));
+        let mut all = Told::new();
+        hear(&mut all, &mut fresh(present.values()), Which::All, now(at));
+        prop_assert_eq!(told, all);
         let before = seen(&mut index, now(at));
         prop_assert_eq!(&before, &seen(&mut fresh(present.values()), now(at)));
         for (kind, namespace, name) in present.keys() {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domicile::index::{Index, Object};
+use domicile::index::{Index, Object, Which};
 use domicile::interpret::resource::Key;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -203,7 +203,7 @@ fn fresh(subjects: &BTreeMap<&str, Option<&Value>>) -> Index {
 fn judged(index: &mut Index) -> (BTreeSet<String>, String) {
     index.refresh(now());
     let mut seen = BTreeSet::new();
-    let observed = index.observe_each(now(), &mut |one| {
+    let observed = index.observe_each(Which::All, now(), &mut |one| {
         seen.insert(format!("{}/{}", one.namespace, one.name));
     });
     (seen, format!("{observed:#?}"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domicile::controllers::evidence::audit::Audit;
 use domicile::evidence::verify::{Between, entries, verify};
-use domicile::index::{Index, Object};
+use domicile::index::{Index, Object, Which};
 use domicile::state::{Clock, Shared};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn apply(shared: &Shared, manifest: Value) {
 /// Judges everything that exists once.
 fn sweep(shared: &Arc<Shared>, audit: &mut Audit) {
     let now = shared.now();
-    let observed = shared.index().observe_each(now, &mut |found| audit.note(found, now));
+    let observed = shared.index().observe_each(Which::All, now, &mut |found| audit.note(found, now));
     audit.forget_others(&observed.audit);
     let basis = shared.world().basis.clone();
     RUNTIME.block_on(audit.tell(shared, &basis));

@@ -1,0 +1,154 @@
+//! What is remembered of stores and flows, so that only those are looked at of which something has changed: what they say
+//! themselves, what they rest on, or what was found of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Name;
+use super::audit::{Called, Judged};
+use crate::engine;
+use crate::engine::facts::Facts;
+use crate::engine::gazetteer::Gazetteer;
+use crate::engine::law::transfer::sooner;
+use crate::engine::lawbook::Lawbook;
+use crate::engine::node::NodeMap;
+use crate::engine::policy::Policies;
+use crate::engine::verdict::Verdict;
+use crate::interpret::scope::NamespaceScope;
+use crate::interpret::world::World;
+
+/// Whatever this should ever miss is found after so long.
+const SWEEP: SignedDuration = SignedDuration::from_mins(1);
+
+/// Stores or flows.
+#[derive(Debug, Clone)]
+pub(super) struct Declared<T> {
+    /// What all of them were last judged by.
+    ground: Ground,
+    /// How often declarations had changed then.
+    anew: u64,
+    /// When that was. A clock that is set back asks anew.
+    at: Timestamp,
+    /// When time alone changes what is to be told of any.
+    until: Option<Timestamp>,
+    known: BTreeMap<Name, Known<T>>,
+}
+
+/// What declarations rest on. Whatever is shared is replaced when it changes, not changed in place.
+#[derive(Debug, Clone, Default)]
+struct Ground {
+    lawbook: Arc<Lawbook>,
+    policies: Arc<Policies>,
+    gazetteer: Arc<Gazetteer>,
+    nodes: Arc<NodeMap>,
+    namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
+    valid_until: Option<Timestamp>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Known<T> {
+    /// As it was looked at last.
+    object: Arc<T>,
+    /// By what it was judged: the decision depends on nothing else but law and policies.
+    pub facts: Facts,
+    at: Timestamp,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What reports say, where there is something to say.
+    pub judged: Option<Arc<Judged>>,
+}
+
+impl<T> Default for Declared<T> {
+    fn default() -> Self {
+        Self { ground: Ground::default(), anew: 0, at: Timestamp::MAX, until: None, known: BTreeMap::new() }
+    }
+}
+
+impl<T> Declared<T> {
+    /// Begins to look at all of them; whether what they rest on is the same as before, so that those that say the same may be
+    /// passed over. What is not there any more is forgotten.
+    pub fn begin(&mut self, world: &World, anew: u64, now: Timestamp, is_there: impl Fn(&Name) -> bool) -> bool {
+        let ground = Ground::of(world);
+        if !ground.is_same_law(&self.ground) {
+            self.known.clear();
+        }
+        let swept = now.duration_since(self.at);
+        let due = self.until.is_some_and(|until| until <= now) || swept.is_negative() || swept >= SWEEP;
+        let same = self.anew == anew && !due && ground.is_alike(&self.ground);
+        if !same {
+            self.ground = ground;
+            (self.anew, self.at, self.until) = (anew, now, None);
+            self.known.retain(|name, _| is_there(name));
+        }
+        same
+    }
+
+    /// One of them, if nothing has changed that it says itself. It holds where what it rests on is the same.
+    pub fn get(&self, name: &Name, object: &Arc<T>) -> Option<&Known<T>> {
+        self.known.get(name).filter(|known| Arc::ptr_eq(&known.object, object))
+    }
+
+    /// Judges facts, unless that was done before.
+    pub fn judge(
+        &mut self,
+        name: &Name,
+        object: &Arc<T>,
+        called: Called<'_>,
+        facts: Facts,
+        now: Timestamp,
+    ) -> &Known<T> {
+        let holds = |known: &Known<T>| {
+            known.facts == facts && known.at <= now && known.verdict.holds_until.is_none_or(|until| now < until)
+        };
+        let known = match self.known.remove(name) {
+            Some(known) if holds(&known) => Known { object: object.clone(), ..known },
+            _ => {
+                let verdict = engine::decide(&facts, &self.ground.lawbook, &self.ground.policies, now);
+                let stands = verdict.standing().next().is_some();
+                let judged = stands.then(|| Arc::new(Judged::new(called.subject(), &facts, &verdict)));
+                Known { object: object.clone(), facts, at: now, verdict, judged }
+            }
+        };
+        self.known.entry(name.clone()).insert_entry(known).into_mut()
+    }
+
+    /// Notes when time alone changes what is to be told of one of them.
+    pub fn until(&mut self, instant: Option<Timestamp>) {
+        self.until = sooner(self.until, instant);
+    }
+
+    /// When time alone changes what is to be told of any.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.until
+    }
+}
+
+impl Ground {
+    fn of(world: &World) -> Self {
+        let around = world.surroundings();
+        Self {
+            lawbook: world.lawbook.clone(),
+            policies: world.policies.clone(),
+            gazetteer: around.gazetteer.clone(),
+            nodes: around.nodes.clone(),
+            namespaces: around.namespaces.clone(),
+            valid_until: world.valid_until,
+        }
+    }
+
+    /// Whether law and rules are the same, by which everything is judged.
+    fn is_same_law(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.lawbook, &other.lawbook) && Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        self.is_same_law(other)
+            && self.valid_until == other.valid_until
+            && Arc::ptr_eq(&self.gazetteer, &other.gazetteer)
+            && Arc::ptr_eq(&self.nodes, &other.nodes)
+            && Arc::ptr_eq(&self.namespaces, &other.namespaces)
+    }
+}
