@@ -272,6 +272,8 @@ pub struct Index {
     protected: Arc<BTreeSet<String>>,
     holding: Arc<BTreeSet<String>>,
     memo: memo::Memo,
+    /// How often a node, or what is known of where one is, has changed.
+    nodes_anew: u64,
     /// How often a declaration, or what leads from one to another, has changed.
     declared_anew: u64,
     world: Arc<World>,
@@ -325,6 +327,7 @@ impl Index {
             protected: Arc::default(),
             holding: Arc::default(),
             memo: memo::Memo::default(),
+            nodes_anew: 0,
             declared_anew: 0,
             world: Arc::default(),
         }
@@ -509,6 +512,7 @@ impl Index {
                 let changed = known.label != label;
                 known.label = label;
                 known.room = room;
+                self.nodes_anew += u64::from(changed);
                 changed
             }
             _ => {
@@ -516,6 +520,7 @@ impl Index {
                 let located = node::locate(&facts, self.world.gazetteer());
                 self.nodes.insert(name, NodeState { facts, label, located, room });
                 self.stale.nodes = true;
+                self.nodes_anew += 1;
                 true
             }
         }
@@ -636,7 +641,12 @@ impl Index {
                     self.stale_lineage.flows.insert(key());
                 }
             }
-            Kind::Node => self.stale.nodes |= self.nodes.remove(name).is_some(),
+            Kind::Node => {
+                if self.nodes.remove(name).is_some() {
+                    self.stale.nodes = true;
+                    self.nodes_anew += 1;
+                }
+            }
             Kind::StorageClass => self.stale.storage |= self.classes.remove(name).is_some(),
             Kind::Volume => self.stale.storage |= self.volumes.remove(name).is_some(),
             Kind::VolumeAttributesClass => {
@@ -726,6 +736,11 @@ impl Index {
     /// The nodes with their evidence, by name.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeState> {
         self.nodes.values()
+    }
+
+    /// How often a node, or what is known of where one is, has changed so far.
+    pub fn nodes_anew(&self) -> u64 {
+        self.nodes_anew
     }
 
     /// The uid of a store, to which events refer.

@@ -98,22 +98,28 @@ pub fn plan<'a>(
 pub async fn run(client: Client, shared: Arc<Shared>, grace: Duration) {
     let mut published = shared.published();
     let mut doubts = Doubts::new();
+    // How often nodes had changed when they were last looked at, and when they are looked at all the same.
+    let (mut seen, mut again) = (None, Instant::now());
     loop {
-        let mut failed = false;
-        if shared.synced() {
+        let anew = shared.index().nodes_anew();
+        if !shared.synced() {
+            again = Instant::now() + IDLE;
+        } else if seen != Some(anew) || again <= Instant::now() {
+            let mut failed = false;
             let reconcile = shared.metrics.turn("nodes");
             let steps = plan(shared.index().nodes(), &mut doubts, grace, Instant::now());
             for step in steps {
                 failed |= !apply(&client, &shared, step).await;
             }
             reconcile.ended(!failed);
+            let due = doubts.values().map(|(since, _)| grace.saturating_sub(since.elapsed())).min();
+            // A label that is gone leaves its doubt behind, which then is due at once and has nothing to do.
+            let pause = if failed { Duration::from_secs(1) } else { due.map_or(IDLE, |due| due.clamp(SHORTEST, IDLE)) };
+            (seen, again) = (Some(anew), Instant::now() + pause);
         }
-        let due = doubts.values().map(|(since, _)| grace.saturating_sub(since.elapsed())).min();
-        // A label that is gone leaves its doubt behind, which then is due at once and has nothing to do.
-        let pause = if failed { Duration::from_secs(1) } else { due.map_or(IDLE, |due| due.clamp(SHORTEST, IDLE)) };
         tokio::select! {
             changed = published.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep_until(again.into()) => {}
         }
         // Changes come in bursts.
         tokio::time::sleep(SHORTEST).await;

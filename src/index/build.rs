@@ -47,6 +47,7 @@ impl Index {
             around.gazetteer = Arc::new(self.gazetteer());
         }
         if places {
+            self.nodes_anew += 1;
             for node in self.nodes.values_mut() {
                 node.located = node::locate(&node.facts, &around.gazetteer);
             }
