@@ -236,7 +236,10 @@ async fn keep(client: &Client, shared: &Shared, api: ReportApi, budget: &Budget)
                 if changed.is_err() {
                     return;
                 }
-                stale = true;
+                // Of what is right there is no report, however much of it comes and goes.
+                let now = audits.borrow_and_update();
+                let (now, before) = (now.as_deref(), audit.as_deref());
+                stale |= now.map(|audit| &audit.objects) != before.map(|audit| &audit.objects);
             }
             () = tokio::time::sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
                 (stale, retry) = (true, None);

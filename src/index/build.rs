@@ -101,7 +101,7 @@ impl Index {
             let scope = self.world.namespace(namespace);
             scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
         };
-        self.world.pods.keys().filter(|namespace| !declares(namespace)).cloned().collect()
+        self.world.pods.keys().filter(|namespace| !declares(namespace)).map(|one| one.to_string()).collect()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
@@ -252,11 +252,13 @@ impl Index {
             let says_so = || self.pods.of(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
             let pods = self.pods.of(&namespace).filter(|_| may_hold);
-            let held: HeldPods = pods.map(|(name, state)| (name.to_owned(), state.pod.clone())).collect();
+            let held: HeldPods = pods.map(|(name, state)| (name.clone(), state.pod.clone())).collect();
+            let is_known = world.pods.contains_key(namespace.as_str());
+            changed |= is_known == held.is_empty();
             if !held.is_empty() {
-                changed |= Arc::make_mut(&mut world.pods).insert(namespace, Arc::new(held)).is_none();
-            } else if world.pods.contains_key(&namespace) {
-                changed |= Arc::make_mut(&mut world.pods).remove(&namespace).is_some();
+                Arc::make_mut(&mut world.pods).insert(namespace.into(), Arc::new(held));
+            } else if is_known {
+                Arc::make_mut(&mut world.pods).remove(namespace.as_str());
             }
         }
         changed

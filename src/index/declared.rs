@@ -101,7 +101,10 @@ impl<T> Declared<T> {
         now: Timestamp,
     ) -> &Known<T> {
         let holds = |known: &Known<T>| {
-            known.facts == facts && known.at <= now && known.verdict.holds_until.is_none_or(|until| now < until)
+            // Another object of the same name may say the same.
+            let is_told_of = known.judged.as_ref().is_none_or(|judged| judged.subject.uid == called.uid);
+            let lasts = known.at <= now && known.verdict.holds_until.is_none_or(|until| now < until);
+            is_told_of && lasts && known.facts == facts
         };
         let known = match self.known.remove(name) {
             Some(known) if holds(&known) => Known { object: object.clone(), ..known },

@@ -25,11 +25,11 @@ pub(super) struct PodState {
 }
 
 /// Pods of one namespace, by name.
-type Namespaced = BTreeMap<Box<str>, PodState>;
+type Namespaced = BTreeMap<Arc<str>, PodState>;
 
 /// Every pod.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pods(BTreeMap<Box<str>, Namespaced>);
+pub(super) struct Pods(BTreeMap<Arc<str>, Namespaced>);
 
 impl Pods {
     /// One of them.
@@ -62,8 +62,8 @@ impl Pods {
     }
 
     /// Those of a namespace, in the order of their names.
-    pub fn of(&self, namespace: &str) -> impl Iterator<Item = (&str, &PodState)> {
-        self.0.get(namespace).into_iter().flatten().map(|(name, state)| (&**name, state))
+    pub fn of(&self, namespace: &str) -> impl Iterator<Item = (&Arc<str>, &PodState)> {
+        self.0.get(namespace).into_iter().flatten()
     }
 
     /// The same, to note something about them.

@@ -99,7 +99,7 @@ fn behind_services(world: &World, namespace: &NamespaceScope) -> Vec<Arc<Data>> 
     let mut all: Vec<Arc<Data>> = namespace.label.iter().cloned().collect();
     let declared = namespace.stores.iter().map(|store| &store.data);
     let declared = declared.chain(namespace.flows.iter().map(|flow| &flow.data)).cloned();
-    let pods = world.pods.get(&namespace.name).into_iter().flat_map(|pods| pods.values());
+    let pods = world.pods.get(namespace.name.as_str()).into_iter().flat_map(|pods| pods.values());
     let held = pods.flat_map(|pod| scope::of_pod(world, namespace, &pod.labels, &pod.spec).data);
     for one in declared.chain(held) {
         if !all.contains(&one) {

@@ -59,8 +59,8 @@ impl HeldPod {
     }
 }
 
-/// Pods of one namespace, by name.
-pub type HeldPods = BTreeMap<String, Arc<HeldPod>>;
+/// Pods of one namespace, by name. A snapshot is made for each change, so that it shares names as well.
+pub type HeldPods = BTreeMap<Arc<str>, Arc<HeldPod>>;
 
 /// One immutable snapshot of everything that a decision reads.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,7 @@ pub struct World {
     /// What teaches resource types.
     pub interpreters: Arc<Interpreters>,
     /// Pods that may hold data: those of namespaces that hold any, and those that carry an origin label.
-    pub pods: Arc<BTreeMap<String, Arc<HeldPods>>>,
+    pub pods: Arc<BTreeMap<Arc<str>, Arc<HeldPods>>>,
     /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
     pub valid_until: Option<Timestamp>,
     surroundings: Surroundings,

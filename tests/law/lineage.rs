@@ -389,6 +389,29 @@ fn a_flow_that_leads_elsewhere_is_known_where_it_leads_now() {
     assert_eq!(seen(&mut index, now(0)), seen(&mut fresh(&all("b")), now(0)));
 }
 
+/// Reports hang by the uid on what they are about.
+#[test]
+fn a_store_that_comes_again_is_told_of_as_the_new_one() {
+    let store = |uid: &str| {
+        json!({
+            "apiVersion": "domicile.dev/v1alpha1", "kind": "DataStore",
+            "metadata": {"namespace": "one", "name": "a", "uid": uid},
+            "spec": {"origins": ["DE"], "residence": {"country": "US"}},
+        })
+    };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "one"}});
+    let told = |index: &mut Index| -> Vec<String> {
+        index.refresh(now(0));
+        let audit = index.observe_each(Which::Changed, now(0), &mut |_| {}).audit;
+        audit.objects.iter().map(|one| one.subject.uid.clone()).collect()
+    };
+    let mut index = fresh(&[namespace, store("first")]);
+    assert_eq!(told(&mut index), ["first"]);
+    index.delete(Kind::DataStore, "one", "a");
+    index.apply(Object::from_manifest(store("second")).unwrap().unwrap());
+    assert_eq!(told(&mut index), ["second"]);
+}
+
 proptest! {
     #![proptest_config(tries(400))]
 
