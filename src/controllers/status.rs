@@ -6,7 +6,7 @@ mod mismatch;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ use crate::api::v1alpha1::{
 use crate::compile::Left;
 use crate::engine::law::opinion::DISCLAIMER;
 use crate::engine::policy::Mode;
-use crate::index::{FlowReport, Kind, Observed, PolicyReport, StoreReport, Way, Which};
+use crate::index::{Audited, FlowReport, Kind, Observed, PolicyReport, StoreReport, Way, Which};
 use crate::interpret::read::Problem;
 use crate::state::{Emergency, Shared};
 
@@ -304,6 +304,9 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     const AGAIN: Duration = Duration::from_secs(1);
     // Whatever happens, some of what was judged long ago is judged anew.
     const LOOK: Duration = Duration::from_secs(60);
+    // So many parts of the cluster are looked at in one go, such as the pods of a namespace.
+    const AT_ONCE: usize = 16;
+    const LONGEST_PAUSE: Duration = Duration::from_millis(100);
     let mut published = shared.published();
     let _told = Told(&shared);
     let mut recorded = Audit::default();
@@ -325,15 +328,27 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             let cover = Cover { declared, exempt: inputs.exempt(), left, off, evictions: shared.evictions() };
             let changed = planned.as_ref().is_some_and(|before| before.is_alike(&cover));
             let which = if changed { Which::Changed } else { Which::All };
+            let is_recorded = shared.decision_log().is_some();
+            let mut note = |found: &Audited<'_>| {
+                if is_recorded {
+                    recorded.note(found, now);
+                }
+            };
+            let mut paused = Duration::ZERO;
+            loop {
+                let begun = Instant::now();
+                if !shared.index().audit_some(AT_ONCE, now, &mut note) {
+                    break;
+                }
+                // As long as it took: whoever waits for the index, or for a processor, comes first.
+                let pause = Instant::now();
+                tokio::time::sleep(begun.elapsed().min(LONGEST_PAUSE)).await;
+                paused += pause.elapsed();
+            }
             let (plan, basis) = {
                 let (mut observed, basis) = {
                     let mut index = shared.index();
-                    let observed = if shared.decision_log().is_some() {
-                        index.observe_each(which, now, &mut |found| recorded.note(found, now))
-                    } else {
-                        index.observe_each(which, now, &mut |_| {})
-                    };
-                    (observed, index.world().basis.clone())
+                    (index.observe_each(which, now, &mut note), index.world().basis.clone())
                 };
                 shared.metrics.audited(&observed, reconcile.elapsed());
                 // What is not listed yet is not known to be right.
@@ -345,7 +360,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                 }
                 (plan(observed, &cover, now), basis)
             };
-            took = reconcile.elapsed();
+            took = reconcile.elapsed().saturating_sub(paused);
             recorded.tell(&shared, &basis).await;
             next = plan.until;
             failed = !apply(&client, &shared, plan).await;

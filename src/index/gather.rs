@@ -262,12 +262,32 @@ impl Look<'_, '_> {
 }
 
 impl Index {
+    /// Judges some parts of what exists that were not judged by the same before; whether there are more. Everything else that
+    /// needs the index can come in between: what it changes is looked at by the next pass.
+    pub fn audit_some(&mut self, parts: usize, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> bool {
+        let (world, mut tasks) = match self.memo.pending.take() {
+            Some(pending) => pending,
+            None => {
+                let world = self.world();
+                let tasks = self.memo.tasks(&world, now);
+                (world, tasks)
+            }
+        };
+        for task in tasks.drain(tasks.len().saturating_sub(parts)..) {
+            self.look(task, &world, now, each);
+        }
+        let more = !tasks.is_empty();
+        self.memo.pending = more.then_some((world, tasks));
+        more
+    }
+
     /// Everything that exists, judged: what was not judged by the same before, and what is remembered. What was found by store
     /// the memo tells.
-    pub(super) fn gather(&mut self, world: &World, now: Timestamp, each: Each<'_>) -> Gathered {
-        for task in self.memo.tasks(world, now) {
-            self.look(task, world, now, each);
+    pub(super) fn gather(&mut self, now: Timestamp, each: Each<'_>) -> Gathered {
+        if self.memo.pending.is_some() {
+            self.audit_some(usize::MAX, now, each);
         }
+        self.audit_some(usize::MAX, now, each);
         let mut all = Gathered::default();
         self.memo.found().for_each(|found| all.absorb(found));
         all

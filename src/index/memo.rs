@@ -124,6 +124,8 @@ pub(super) struct Memo {
     touching: BTreeMap<Name, Vec<Arc<Part>>>,
     /// Stores of which something else was found than before.
     retold: BTreeSet<Name>,
+    /// What has still to be looked at, and by which world.
+    pub pending: Option<(Arc<World>, Vec<Task>)>,
     /// Stores.
     pub stores: Declared<DataStore>,
     /// Flows.
@@ -132,7 +134,7 @@ pub(super) struct Memo {
 }
 
 /// A part that has to be looked at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Task {
     /// Which.
     pub part: Arc<Part>,

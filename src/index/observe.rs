@@ -107,7 +107,7 @@ impl Index {
     /// judged before.
     pub fn observe_each(&mut self, which: Which, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> Observed {
         let world = self.world();
-        let mut gathered = self.gather(&world, now, each);
+        let mut gathered = self.gather(now, each);
         // What changes the snapshot itself, and which blocs have members, waits for nobody's verdict.
         let until = sooner(world.valid_until, world.lawbook.next_bloc_change(now));
         let until = sooner(until, gathered.until);

@@ -294,6 +294,8 @@ enum Event {
     Apply(Value),
     Delete(prop::sample::Index),
     Refresh,
+    /// A part of what there is to be judged; the rest later.
+    Look,
     Later,
 }
 
@@ -302,6 +304,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         8 => manifest().prop_map(Event::Apply),
         3 => any::<prop::sample::Index>().prop_map(Event::Delete),
         3 => Just(Event::Refresh),
+        2 => Just(Event::Look),
         1 => Just(Event::Later),
     ];
     let first = prop::collection::vec(manifest().prop_map(Event::Apply), 5..40);
@@ -433,6 +436,10 @@ proptest! {
                 }
                 Event::Delete(_) => {}
                 Event::Refresh => hear(&mut told, &mut index, Which::Changed, now(at)),
+                Event::Look => {
+                    index.refresh(now(at));
+                    index.audit_some(1, now(at), &mut |_| {});
+                }
                 Event::Later => at = (at + 1).min(NOW.len() - 1),
             }
         }
