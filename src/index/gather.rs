@@ -284,6 +284,7 @@ impl Index {
     /// Everything that exists, judged: what was not judged by the same before, and what is remembered. What was found by store
     /// the memo tells.
     pub(super) fn gather(&mut self, now: Timestamp, each: Each<'_>) -> Gathered {
+        // First what was begun by an earlier world, if anything was.
         if self.memo.pending.is_some() {
             self.audit_some(usize::MAX, now, each);
         }
