@@ -305,8 +305,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
     // Whatever happens, some of what was judged long ago is judged anew.
     const LOOK: Duration = Duration::from_secs(60);
     // So many parts of the cluster are looked at in one go, such as the pods of a namespace.
-    const AT_ONCE: usize = 16;
-    const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+    const AT_ONCE: usize = 64;
+    const LONGEST_PAUSE: Duration = Duration::from_millis(10);
     let mut published = shared.published();
     let _told = Told(&shared);
     let mut recorded = Audit::default();
@@ -340,7 +340,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
                 if !shared.index().audit_some(AT_ONCE, now, &mut note) {
                     break;
                 }
-                // As long as it took: whoever waits for the index, or for a processor, comes first.
+                // Whoever waits for the index comes first.
                 let pause = Instant::now();
                 tokio::time::sleep(begun.elapsed().min(LONGEST_PAUSE)).await;
                 paused += pause.elapsed();
@@ -436,7 +436,7 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
 /// Carries out writes side by side; whether all of them are done.
 async fn all(writes: impl Iterator<Item: Future<Output = bool>>) -> bool {
     // Enough to keep the API server busy, few enough to leave it room for everybody else.
-    const AT_ONCE: usize = 16;
+    const AT_ONCE: usize = 64;
     futures::stream::iter(writes).buffer_unordered(AT_ONCE).fold(true, async |done, one| done && one).await
 }
 
