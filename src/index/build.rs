@@ -101,7 +101,7 @@ impl Index {
             let scope = self.world.namespace(namespace);
             scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
         };
-        self.world.pods.keys().filter(|namespace| !declares(namespace)).map(|one| one.to_string()).collect()
+        self.world.pods.keys().filter(|namespace| !declares(namespace)).map(ToString::to_string).collect()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.

@@ -2,6 +2,7 @@
 //! themselves, what they rest on, or what was found of them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -106,16 +107,25 @@ impl<T> Declared<T> {
             let lasts = known.at <= now && known.verdict.holds_until.is_none_or(|until| now < until);
             is_told_of && lasts && known.facts == facts
         };
-        let known = match self.known.remove(name) {
-            Some(known) if holds(&known) => Known { object: object.clone(), ..known },
-            _ => {
-                let verdict = engine::decide(&facts, &self.ground.lawbook, &self.ground.policies, now);
-                let stands = verdict.standing().next().is_some();
-                let judged = stands.then(|| Arc::new(Judged::new(called.subject(), &facts, &verdict)));
-                Known { object: object.clone(), facts, at: now, verdict, judged }
-            }
+        let Ground { lawbook, policies, .. } = &self.ground;
+        let decide = |facts: Facts| {
+            let verdict = engine::decide(&facts, lawbook, policies, now);
+            let stands = verdict.standing().next().is_some();
+            let judged = stands.then(|| Arc::new(Judged::new(called.subject(), &facts, &verdict)));
+            Known { object: object.clone(), facts, at: now, verdict, judged }
         };
-        self.known.entry(name.clone()).insert_entry(known).into_mut()
+        match self.known.entry(name.clone()) {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if holds(known) {
+                    known.object.clone_from(object);
+                } else {
+                    *known = decide(facts);
+                }
+                known
+            }
+            Entry::Vacant(place) => place.insert(decide(facts)),
+        }
     }
 
     /// Notes when time alone changes what is to be told of one of them.

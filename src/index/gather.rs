@@ -265,13 +265,12 @@ impl Index {
     /// Judges some parts of what exists that were not judged by the same before; whether there are more. Everything else that
     /// needs the index can come in between: what it changes is looked at by the next pass.
     pub fn audit_some(&mut self, parts: usize, now: Timestamp, each: &mut dyn FnMut(&Audited<'_>)) -> bool {
-        let (world, mut tasks) = match self.memo.pending.take() {
-            Some(pending) => pending,
-            None => {
-                let world = self.world();
-                let tasks = self.memo.tasks(&world, now);
-                (world, tasks)
-            }
+        let (world, mut tasks) = if let Some(pending) = self.memo.pending.take() {
+            pending
+        } else {
+            let world = self.world();
+            let tasks = self.memo.tasks(&world, now);
+            (world, tasks)
         };
         for task in tasks.drain(tasks.len().saturating_sub(parts)..) {
             self.look(task, &world, now, each);
