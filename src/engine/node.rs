@@ -313,11 +313,14 @@ impl NodeMap {
         };
         let mut regions = of(REGION_LABEL, &self.by_region);
         regions.extend(self.candidates.iter().filter(|(_, places)| places.within(allowed)).map(|(id, _)| id.clone()));
+        let zones = of(ZONE_LABEL, &self.by_zone);
         let countries = allowed.iter().filter(Country::is_assigned).map(|one| one.to_string()).collect();
         let mut values = BTreeMap::from([
             (COUNTRY_LABEL.to_owned(), countries),
+            (OLD_REGION_LABEL.to_owned(), regions.clone()),
             (REGION_LABEL.to_owned(), regions),
-            (ZONE_LABEL.to_owned(), of(ZONE_LABEL, &self.by_zone)),
+            (OLD_ZONE_LABEL.to_owned(), zones.clone()),
+            (ZONE_LABEL.to_owned(), zones),
             (HOSTNAME_LABEL.to_owned(), of(HOSTNAME_LABEL, &self.by_hostname)),
         ]);
         for (key, value) in gazetteer.labels() {
@@ -333,8 +336,10 @@ impl NodeMap {
     pub fn lists(&self, key: &str, value: &str, gazetteer: &Gazetteer) -> bool {
         match key {
             COUNTRY_LABEL => true,
-            REGION_LABEL => self.by_region.contains_key(value) || self.candidates.iter().any(|(id, _)| id == value),
-            ZONE_LABEL => self.by_zone.contains_key(value),
+            REGION_LABEL | OLD_REGION_LABEL => {
+                self.by_region.contains_key(value) || self.candidates.iter().any(|(id, _)| id == value)
+            }
+            ZONE_LABEL | OLD_ZONE_LABEL => self.by_zone.contains_key(value),
             HOSTNAME_LABEL => self.by_hostname.contains_key(value),
             _ => gazetteer.label(key, value).is_some(),
         }
