@@ -326,8 +326,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
             };
             let (declared, left) = (shared.enforced(), shared.left());
             let cover = Cover { declared, exempt: inputs.exempt(), left, off, evictions: shared.evictions() };
-            let changed = planned.as_ref().is_some_and(|before| before.is_alike(&cover));
-            let which = if changed { Which::Changed } else { Which::All };
+            let is_alike = planned.as_ref().is_some_and(|before| before.is_alike(&cover));
+            let which = if is_alike { Which::Changed } else { Which::All };
             let is_recorded = shared.decision_log().is_some();
             let mut note = |found: &Audited<'_>| {
                 if is_recorded {
@@ -436,7 +436,7 @@ async fn apply(client: &Client, shared: &Shared, plan: Plan) -> bool {
 /// Carries out writes side by side; whether all of them are done.
 async fn all(writes: impl Iterator<Item: Future<Output = bool>>) -> bool {
     // Enough to keep the API server busy, few enough to leave it room for everybody else.
-    const AT_ONCE: usize = 64;
+    const AT_ONCE: usize = 16;
     futures::stream::iter(writes).buffer_unordered(AT_ONCE).fold(true, async |done, one| done && one).await
 }
 
