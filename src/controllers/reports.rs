@@ -237,9 +237,9 @@ async fn keep(client: &Client, shared: &Shared, api: ReportApi, budget: &Budget)
                     return;
                 }
                 // Of what is right there is no report, however much of it comes and goes.
-                let now = audits.borrow_and_update();
-                let (now, before) = (now.as_deref(), audit.as_deref());
-                stale |= now.map(|audit| &audit.objects) != before.map(|audit| &audit.objects);
+                let now = audits.borrow_and_update().clone();
+                stale |= now.as_ref().map(|audit| &audit.objects) != audit.as_ref().map(|audit| &audit.objects);
+                audit = now;
             }
             () = tokio::time::sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {
                 (stale, retry) = (true, None);

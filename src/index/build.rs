@@ -45,8 +45,6 @@ impl Index {
         let around = world.surroundings_mut();
         if places {
             around.gazetteer = Arc::new(self.gazetteer());
-        }
-        if places {
             self.nodes_anew += 1;
             for node in self.nodes.values_mut() {
                 node.located = node::locate(&node.facts, &around.gazetteer);

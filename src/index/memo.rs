@@ -16,6 +16,7 @@
 //!
 //! Whatever this should ever miss is found when each part is looked at anew after [`SWEEP`].
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -116,12 +117,12 @@ pub(super) struct Memo {
     /// What everything was judged by.
     basis: World,
     chapters: BTreeMap<Arc<Part>, Chapter>,
-    /// Who has read what, in their order: most is read by one.
-    readers: BTreeMap<Arc<Read>, Vec<Arc<Part>>>,
+    /// Who has read what.
+    readers: Parts<Arc<Read>>,
     /// Namespaces of which a pod has come, gone or changed.
     pods_changed: BTreeSet<Arc<str>>,
-    /// The parts in which something touches a store's data, by store.
-    touching: BTreeMap<Name, Vec<Arc<Part>>>,
+    /// In which parts something touches a store's data.
+    touched: Parts<Name>,
     /// Stores of which something else was found than before.
     retold: BTreeSet<Name>,
     /// What has still to be looked at, and by which world.
@@ -131,6 +132,42 @@ pub(super) struct Memo {
     /// Flows.
     pub flows: Declared<DataFlow>,
     last: Option<Arc<Seen>>,
+}
+
+/// Parts by what they have in common, in their order: mostly it is one.
+#[derive(Debug, Clone)]
+struct Parts<K>(BTreeMap<K, Vec<Arc<Part>>>);
+
+impl<K> Default for Parts<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> Parts<K> {
+    fn of<Q: Ord + ?Sized>(&self, key: &Q) -> impl Iterator<Item = &Arc<Part>>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key).into_iter().flatten()
+    }
+
+    fn add(&mut self, key: K, part: &Arc<Part>) {
+        let parts = self.0.entry(key).or_default();
+        if let Err(position) = parts.binary_search(part) {
+            parts.insert(position, part.clone());
+        }
+    }
+
+    fn remove(&mut self, key: &K, part: &Arc<Part>) {
+        let Some(parts) = self.0.get_mut(key) else { return };
+        if let Ok(position) = parts.binary_search(part) {
+            parts.remove(position);
+        }
+        if parts.is_empty() {
+            self.0.remove(key);
+        }
+    }
 }
 
 /// A part that has to be looked at.
@@ -162,7 +199,7 @@ impl Memo {
             anew.extend(self.chapters.keys().cloned());
         }
         for read in reads::changed(self.basis.surroundings(), world.surroundings()) {
-            anew.extend(self.readers.get(&read).into_iter().flatten().cloned());
+            anew.extend(self.readers.of(&read).cloned());
             // Of what is new nobody has read anything yet.
             match &read {
                 Read::Namespace(name) => {
@@ -197,14 +234,7 @@ impl Memo {
         let mut before = known.map(|known| known.reads).unwrap_or_default();
         if !still_counts {
             for read in std::mem::take(&mut before) {
-                if let Some(readers) = self.readers.get_mut(&read) {
-                    if let Ok(position) = readers.binary_search(&part) {
-                        readers.remove(position);
-                    }
-                    if readers.is_empty() {
-                        self.readers.remove(&read);
-                    }
-                }
+                self.readers.remove(&read, &part);
             }
         }
         let Some(found) = found else { return };
@@ -212,11 +242,8 @@ impl Memo {
             reads.into_iter().filter(|read| before.binary_search_by(|known| (**known).cmp(read)).is_err()).collect();
         before.reserve_exact(fresh.len());
         for read in fresh {
-            let read = self.readers.get_key_value(&read).map_or_else(|| Arc::new(read), |(known, _)| known.clone());
-            let readers = self.readers.entry(read.clone()).or_default();
-            if let Err(position) = readers.binary_search(&part) {
-                readers.insert(position, part.clone());
-            }
+            let read = self.readers.0.get_key_value(&read).map_or_else(|| Arc::new(read), |(known, _)| known.clone());
+            self.readers.add(read.clone(), &part);
             before.push(read);
         }
         before.sort_unstable();
@@ -230,14 +257,7 @@ impl Memo {
             match now.and_then(|found| found.tallies.get(store)) {
                 Some(now) if now == tally => continue,
                 Some(_) => {}
-                None => {
-                    if let Some(parts) = self.touching.get_mut(store) {
-                        parts.retain(|one| one != part);
-                        if parts.is_empty() {
-                            self.touching.remove(store);
-                        }
-                    }
-                }
+                None => self.touched.remove(store, part),
             }
             self.retold.insert(store.clone());
         }
@@ -245,10 +265,7 @@ impl Memo {
             if before.is_some_and(|found| found.tallies.contains_key(store)) {
                 continue;
             }
-            let parts = self.touching.entry(store.clone()).or_default();
-            if let Err(position) = parts.binary_search(part) {
-                parts.insert(position, part.clone());
-            }
+            self.touched.add(store.clone(), part);
             self.retold.insert(store.clone());
         }
     }
@@ -261,7 +278,7 @@ impl Memo {
     /// What was found of a store everywhere.
     pub fn tally_of(&self, store: &Name) -> Tally {
         let mut all = Tally::default();
-        let parts = self.touching.get(store).into_iter().flatten();
+        let parts = self.touched.of(store);
         parts.filter_map(|part| self.chapters.get(part)?.found.tallies.get(store)).for_each(|one| all.absorb(one));
         all
     }
