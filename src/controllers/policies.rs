@@ -162,8 +162,10 @@ async fn started(
     inputs: &configuration::Inputs,
     owner: &Owner,
 ) -> Result<(), KeepError> {
-    // Nodes and classes come in bursts.
+    // Nodes and classes come in bursts; and in a large cluster, where a plan takes long, planning takes a tenth of a core at
+    // most. The webhooks go on being asked.
     const GATHER: Duration = Duration::from_millis(300);
+    const LONGEST: Duration = Duration::from_secs(5);
     let kinds = served(client).await?;
     let wanted = compile::Inputs {
         exempt: inputs.exempt(),
@@ -187,7 +189,7 @@ async fn started(
                 if changed.is_err() {
                     return Ok(());
                 }
-                due = due.min(Instant::now() + GATHER);
+                due = due.min(Instant::now() + (keeper.took * 9).clamp(GATHER, LONGEST));
             }
             () = clock::reach(keeper.next) => due = Instant::now(),
             () = tokio::time::sleep_until(due) => {
@@ -222,6 +224,8 @@ struct Keeper<'a> {
     kinds: Vec<Kind>,
     seen: Seen,
     planned: Option<(Arc<World>, Arc<Plan>)>,
+    /// How long the last plan took to make.
+    took: Duration,
     /// When time alone changes the plan.
     next: Option<Timestamp>,
     /// When everything that was written is in force.
@@ -238,8 +242,19 @@ impl<'a> Keeper<'a> {
         wanted: compile::Inputs,
         kinds: Vec<Kind>,
     ) -> Self {
-        let seen = Seen::default();
-        Self { client, shared, owner, wanted, kinds, seen, planned: None, next: None, settles: None, leaves: None }
+        Self {
+            client,
+            shared,
+            owner,
+            wanted,
+            kinds,
+            seen: Seen::default(),
+            planned: None,
+            took: Duration::ZERO,
+            next: None,
+            settles: None,
+            leaves: None,
+        }
     }
 
     /// The plan: the same one as long as nothing has changed that it is made from. There may be thousands of objects in it.
@@ -249,7 +264,9 @@ impl<'a> Keeper<'a> {
         let known = self.planned.take().filter(|(last, _)| holds && are_alike(last, &world));
         let plan = known.map_or_else(
             || {
+                let begun = Instant::now();
                 let mut plan = compile::plan(&world, &self.wanted, now);
+                self.took = begun.elapsed();
                 self.seen.share(&mut plan);
                 Arc::new(plan)
             },
@@ -336,14 +353,10 @@ impl<'a> Keeper<'a> {
 /// Whether two snapshots lead to the same plan: pods come and go all the time, and no plan depends on them.
 fn are_alike(one: &World, other: &World) -> bool {
     let (near, far) = (one.surroundings(), other.surroundings());
-    Arc::ptr_eq(&one.lawbook, &other.lawbook)
-        && Arc::ptr_eq(&one.policies, &other.policies)
-        && Arc::ptr_eq(&near.gazetteer, &far.gazetteer)
-        && Arc::ptr_eq(&near.nodes, &far.nodes)
+    one.ground().is_alike(&other.ground())
         && Arc::ptr_eq(&near.classes, &far.classes)
         && Arc::ptr_eq(&near.attributes, &far.attributes)
         && Arc::ptr_eq(&near.free_volumes, &far.free_volumes)
-        && Arc::ptr_eq(&near.namespaces, &far.namespaces)
 }
 
 /// What a watch shows of the generated objects of one kind.

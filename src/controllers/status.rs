@@ -387,12 +387,12 @@ pub async fn run(client: Client, shared: Arc<Shared>, inputs: Inputs) {
 }
 
 /// How long changes are gathered after a look at so many objects that took so long: statuses follow bursts of changes, not each
-/// of them, and in a large cluster that is always changing looking takes a tenth of a core at most.
+/// of them, and in a large cluster that is always changing looking takes a twentieth of a core.
 fn gather(took: Duration, objects: usize) -> Duration {
     const SHORTEST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(10);
     const LARGE: usize = 5_000;
-    if objects < LARGE { SHORTEST } else { (took * 9).clamp(SHORTEST, LONGEST) }
+    if objects < LARGE { SHORTEST } else { (took * 19).clamp(SHORTEST, LONGEST) }
 }
 
 /// Writes what has changed (client); false if something has to be tried again.

@@ -75,7 +75,7 @@ const KINDS: usize = 17;
 /// Publishes what the watches have changed. Changes that come together cost one rebuild, and in a large cluster, where that takes
 /// longer, more of them come together.
 async fn publisher(shared: Arc<Shared>, changed: Arc<Notify>) {
-    const SHORTEST: Duration = Duration::from_millis(5);
+    const SHORTEST: Duration = Duration::from_millis(20);
     const LONGEST: Duration = Duration::from_millis(50);
     loop {
         changed.notified().await;

@@ -30,8 +30,8 @@ pub struct Gazetteer {
     starts: BTreeMap<[u8; START], BTreeSet<String>>,
     /// Whether a zone id may hold its region elsewhere than at its beginning.
     regions_anywhere: bool,
-    /// The first two letters of zone and region ids: most words of configuration begin otherwise.
-    beginnings: Pairs,
+    /// The first letters of zone and region ids: most words of configuration begin otherwise.
+    beginnings: Beginnings,
     zones: BTreeMap<String, Places>,
     labels: BTreeMap<(String, String), Places>,
     selectors: Vec<(BTreeMap<String, String>, Places)>,
@@ -52,27 +52,39 @@ pub struct Gazetteer {
     pub hints: Option<Hints>,
 }
 
-/// Pairs of letters; which of them are capital letters, and what else is none, is not told apart.
-#[derive(Debug, Clone, Copy, Default)]
-struct Pairs([u32; 32]);
+/// Beginnings of three letters; which of them are capital letters, and what else is none, is not told apart.
+#[derive(Debug, Clone)]
+struct Beginnings(Box<[u32; LETTERS * LETTERS]>);
 
-impl Pairs {
-    /// The first two bytes of a word, as far as they count.
-    fn of(word: &str) -> Option<(usize, u8)> {
-        const LETTER: u8 = 31;
-        let &[first, second, ..] = word.as_bytes() else { return None };
-        Some((usize::from(first & LETTER), second & LETTER))
+const LETTERS: usize = 32;
+
+impl Default for Beginnings {
+    fn default() -> Self {
+        Self(Box::new([0; LETTERS * LETTERS]))
+    }
+}
+
+impl Beginnings {
+    fn letter(byte: u8) -> usize {
+        usize::from(byte) % LETTERS
     }
 
     fn add(&mut self, word: &str) {
-        if let Some((first, second)) = Self::of(word) {
-            self.0[first] |= 1 << second;
+        // Whatever goes on behind a short word begins like it.
+        match *word.as_bytes() {
+            [] => self.0.fill(u32::MAX),
+            [first] => self.0[Self::letter(first) * LETTERS..][..LETTERS].fill(u32::MAX),
+            [first, second] => self.0[Self::letter(first) * LETTERS + Self::letter(second)] = u32::MAX,
+            [first, second, third, ..] => {
+                self.0[Self::letter(first) * LETTERS + Self::letter(second)] |= 1 << Self::letter(third);
+            }
         }
     }
 
     /// Whether a word of this beginning may have been added; of one that is shorter nobody knows.
     fn may_hold(&self, word: &str) -> bool {
-        Self::of(word).is_none_or(|(first, second)| self.0[first] >> second & 1 == 1)
+        let &[first, second, third, ..] = word.as_bytes() else { return true };
+        self.0[Self::letter(first) * LETTERS + Self::letter(second)] >> Self::letter(third) & 1 == 1
     }
 }
 
@@ -467,4 +479,25 @@ fn state<K: Ord>(map: &mut BTreeMap<K, Places>, name: K, places: &Places) {
             }
         })
         .or_insert_with(|| places.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_like_an_id_is_never_told_that_it_does_not() {
+        for id in ["", "e", "eu", "eur", "europe-west1", "Ostrava", "é"] {
+            let mut beginnings = Beginnings::default();
+            beginnings.add(id);
+            for word in [id.to_owned(), format!("{id}x"), format!("{id}-xyz")] {
+                assert!(beginnings.may_hold(&word), "{word} may begin with {id}");
+            }
+        }
+        let mut beginnings = Beginnings::default();
+        beginnings.add("eu");
+        beginnings.add("vap");
+        assert!(!beginnings.may_hold("value"));
+        assert!(!beginnings.may_hold("us-west"));
+    }
 }

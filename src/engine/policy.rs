@@ -354,15 +354,16 @@ impl Resolved {
     }
 
     fn allowed(&self, policy: &Policy, asked: (Act, Asker), data: &Data, law: &Law<'_>) -> Option<CountrySet> {
+        // Most policies cover other origins, which is the quickest to tell.
+        if data.unknown_origin.is_none() && !data.origins.intersects(&self.covers) {
+            return None;
+        }
         let Allowance { fixed, origin: own, law: lawful } = self.list(policy, asked)?;
         if !policy.covers_categories(&data.categories) {
             return None;
         }
         if data.unknown_origin.is_some() {
             return Some(CountrySet::EMPTY);
-        }
-        if !data.origins.intersects(&self.covers) {
-            return None;
         }
         let mut allowed: Option<CountrySet> = None;
         let mut and = |named: CountrySet| {

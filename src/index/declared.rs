@@ -11,14 +11,9 @@ use super::Name;
 use super::audit::{Called, Judged};
 use crate::engine;
 use crate::engine::facts::Facts;
-use crate::engine::gazetteer::Gazetteer;
 use crate::engine::law::transfer::sooner;
-use crate::engine::lawbook::Lawbook;
-use crate::engine::node::NodeMap;
-use crate::engine::policy::Policies;
 use crate::engine::verdict::Verdict;
-use crate::interpret::scope::NamespaceScope;
-use crate::interpret::world::World;
+use crate::interpret::world::{Ground, World};
 
 /// Whatever this should ever miss is found after so long.
 const SWEEP: SignedDuration = SignedDuration::from_mins(1);
@@ -35,17 +30,6 @@ pub(super) struct Declared<T> {
     /// When time alone changes what is to be told of any.
     until: Option<Timestamp>,
     known: BTreeMap<Name, Known<T>>,
-}
-
-/// What declarations rest on. Whatever is shared is replaced when it changes, not changed in place.
-#[derive(Debug, Clone, Default)]
-struct Ground {
-    lawbook: Arc<Lawbook>,
-    policies: Arc<Policies>,
-    gazetteer: Arc<Gazetteer>,
-    nodes: Arc<NodeMap>,
-    namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
-    valid_until: Option<Timestamp>,
 }
 
 /// One of them.
@@ -72,7 +56,7 @@ impl<T> Declared<T> {
     /// Begins to look at all of them; whether what they rest on is the same as before, so that those that say the same may be
     /// passed over. What is not there any more is forgotten.
     pub fn begin(&mut self, world: &World, anew: u64, now: Timestamp, is_there: impl Fn(&Name) -> bool) -> bool {
-        let ground = Ground::of(world);
+        let ground = world.ground();
         if !ground.is_same_law(&self.ground) {
             self.known.clear();
         }
@@ -136,32 +120,5 @@ impl<T> Declared<T> {
     /// When time alone changes what is to be told of any.
     pub fn next(&self) -> Option<Timestamp> {
         self.until
-    }
-}
-
-impl Ground {
-    fn of(world: &World) -> Self {
-        let around = world.surroundings();
-        Self {
-            lawbook: world.lawbook.clone(),
-            policies: world.policies.clone(),
-            gazetteer: around.gazetteer.clone(),
-            nodes: around.nodes.clone(),
-            namespaces: around.namespaces.clone(),
-            valid_until: world.valid_until,
-        }
-    }
-
-    /// Whether law and rules are the same, by which everything is judged.
-    fn is_same_law(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.lawbook, &other.lawbook) && Arc::ptr_eq(&self.policies, &other.policies)
-    }
-
-    fn is_alike(&self, other: &Self) -> bool {
-        self.is_same_law(other)
-            && self.valid_until == other.valid_until
-            && Arc::ptr_eq(&self.gazetteer, &other.gazetteer)
-            && Arc::ptr_eq(&self.nodes, &other.nodes)
-            && Arc::ptr_eq(&self.namespaces, &other.namespaces)
     }
 }

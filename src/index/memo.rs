@@ -192,7 +192,7 @@ impl Memo {
     /// What has to be looked at, since something changed by which it was judged, or time has passed.
     pub fn tasks(&mut self, world: &World, now: Timestamp) -> Vec<Task> {
         let mut anew: BTreeSet<Arc<Part>> = BTreeSet::new();
-        if is_same_law(&self.basis, world) {
+        if self.basis.ground().is_same_law(&world.ground()) {
             let due = |chapter: &Chapter| now < chapter.at || chapter.until.is_some_and(|until| until <= now);
             anew.extend(self.chapters.iter().filter(|(_, chapter)| due(chapter)).map(|(part, _)| part.clone()));
         } else {
@@ -299,9 +299,4 @@ impl Memo {
         }
         Kept { epoch, at, seen }
     }
-}
-
-/// Whether law and rules are the same, by which everything is judged.
-fn is_same_law(one: &World, other: &World) -> bool {
-    Arc::ptr_eq(&one.lawbook, &other.lawbook) && Arc::ptr_eq(&one.policies, &other.policies)
 }

@@ -105,7 +105,49 @@ pub struct Surroundings {
     pub namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
 }
 
+/// What declarations rest on, without what runs. Whatever is shared is replaced when it changes, not changed in place.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// The book of law.
+    pub lawbook: Arc<Lawbook>,
+    /// The owner's rules.
+    pub policies: Arc<Policies>,
+    gazetteer: Arc<Gazetteer>,
+    nodes: Arc<NodeMap>,
+    namespaces: Arc<BTreeMap<String, Arc<NamespaceScope>>>,
+    valid_until: Option<Timestamp>,
+}
+
+impl Ground {
+    /// Whether law and rules are the same, by which everything is judged.
+    pub fn is_same_law(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.lawbook, &other.lawbook) && Arc::ptr_eq(&self.policies, &other.policies)
+    }
+
+    /// Whether all of it is the same.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.is_same_law(other)
+            && self.valid_until == other.valid_until
+            && Arc::ptr_eq(&self.gazetteer, &other.gazetteer)
+            && Arc::ptr_eq(&self.nodes, &other.nodes)
+            && Arc::ptr_eq(&self.namespaces, &other.namespaces)
+    }
+}
+
 impl World {
+    /// What declarations rest on.
+    pub fn ground(&self) -> Ground {
+        let around = &self.surroundings;
+        Ground {
+            lawbook: self.lawbook.clone(),
+            policies: self.policies.clone(),
+            gazetteer: around.gazetteer.clone(),
+            nodes: around.nodes.clone(),
+            namespaces: around.namespaces.clone(),
+            valid_until: self.valid_until,
+        }
+    }
+
     /// All of it, for whoever does not judge.
     pub fn surroundings(&self) -> &Surroundings {
         &self.surroundings

@@ -149,11 +149,13 @@ impl<'a> Asked<'a> {
             #[serde(borrow)]
             request: Reader<'a, PODS>,
         }
+        // Known to be text as a whole, it need not be looked at again string by string.
+        let body = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
         // A pod that cannot be decoded is looked at again as JSON, so that the answer can name what is wrong with it.
-        let ahead: Result<Review<'a, true>, _> = serde_json::from_slice(body);
+        let ahead: Result<Review<'a, true>, _> = serde_json::from_str(body);
         match ahead {
             Ok(review) => Ok(review.request.0),
-            Err(_) => Ok(serde_json::from_slice::<Review<'a, false>>(body)?.request.0),
+            Err(_) => Ok(serde_json::from_str::<Review<'a, false>>(body)?.request.0),
         }
     }
 }

@@ -146,16 +146,15 @@ pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
             let mut room = FILLED;
             while let Some(Variable { name: Text(name), value, value_from }) = list.next_element()? {
                 let value = value.map(|Text(value)| filled(value, &before, &mut room));
-                before.push((name.clone(), Set::by(&name, value.as_ref(), value_from.as_ref())));
+                before.push((name.clone(), Set::by(value.as_ref(), value_from.as_ref())));
                 let refers =
                     |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
-                if value_from.as_ref().is_some_and(refers) {
-                    kept.push(Env { name: name.into_owned(), value_from, ..Env::default() });
+                if let Some(source) = value_from.filter(refers) {
+                    kept.push(Env::referring(&name, source));
                 } else if let Some(value) = value
                     && let Some(telling) = telling(&name, &value)
                 {
-                    let value = Some(value.into_owned());
-                    kept.push(Env { name: name.into_owned(), value, value_from: None, telling });
+                    kept.push(Env::told(&name, &value, telling));
                 }
             }
             Ok(kept)
@@ -196,8 +195,8 @@ enum Set<'a> {
 }
 
 impl<'a> Set<'a> {
-    /// By the name of the variable, its value, and where that comes from.
-    fn by(name: &str, value: Option<&Cow<'a, str>>, from: Option<&EnvSource>) -> Self {
+    /// By the value of the variable, and where that comes from.
+    fn by(value: Option<&Cow<'a, str>>, from: Option<&EnvSource>) -> Self {
         if let Some(source) = from {
             let field = source.field_ref.as_ref().map_or("", |field| field.field_path.as_str());
             return match field {
@@ -205,9 +204,6 @@ impl<'a> Set<'a> {
                 "metadata.namespace" => Self::Namespace,
                 _ => Self::Unknown,
             };
-        }
-        if is_secret(name) {
-            return Self::Unknown;
         }
         // A variable without a value is empty.
         Self::To(value.cloned().unwrap_or_default())
@@ -236,7 +232,8 @@ fn filled<'a>(text: Cow<'a, str>, before: &[(Cow<'_, str>, Set<'_>)], room: &mut
         rest = &reference[end + 1..];
         let set = before.iter().rev().take(NEAR).find(|(known, _)| **known == *name).map(|(_, set)| set);
         match set {
-            Some(Set::To(value)) if value.len() <= *room => {
+            // What is a secret itself is told nowhere.
+            Some(Set::To(value)) if value.len() <= *room && !is_secret(name) => {
                 *room -= value.len();
                 filled.push_str(value);
             }
@@ -321,62 +318,119 @@ fn telling(name: &str, value: &str) -> Option<Telling> {
     if value.is_empty() {
         return None;
     }
-    if value.contains("://") || value.contains("arn:") {
+    // Most values hold none of what the tests below look for, which one look at each byte tells.
+    let marks = marks(value);
+    let any = |mark: u8| marks & mark != 0;
+    if any(COLON) && (value.contains("://") || value.contains("arn:")) {
         return Some(Telling::Plainly);
     }
     if is_secret(name) {
         return None;
     }
-    if is_like_region(value) {
+    if any(DASH) && any(DIGIT) && is_like_region(value) {
         let told = names_what_tells(name) || names_what_tells(value);
         return Some(if told { Telling::Plainly } else { Telling::ByForm });
     }
-    if is_host_with_port(value) {
-        return Some(Telling::Plainly);
-    }
-    // Whatever it is called, a name of three labels may be a host.
-    let labels = value.split(':').next().unwrap_or_default().split('.');
-    let is_host = |label: &str| label.bytes().any(|one| one.is_ascii_alphabetic());
-    if labels.clone().count() > 2 && labels.filter(|label| is_host(label)).count() > 1 && !value.starts_with('/') {
-        return Some(Telling::Plainly);
+    if any(DOT) {
+        if any(COLON) && is_host_with_port(value) {
+            return Some(Telling::Plainly);
+        }
+        // Whatever it is called, a name of three labels may be a host.
+        let labels = value.split(':').next().unwrap_or_default().split('.');
+        let is_host = |label: &str| label.bytes().any(|one| one.is_ascii_alphabetic());
+        if labels.clone().count() > 2 && labels.filter(|label| is_host(label)).count() > 1 && !value.starts_with('/') {
+            return Some(Telling::Plainly);
+        }
     }
     // Options and settings name what they set.
-    let told = names_what_tells(name) || (value.contains(['=', '\n', ' ', ':']) && names_what_tells(value));
+    let told = names_what_tells(name) || (any(COLON | SETTING) && names_what_tells(value));
     told.then_some(Telling::Plainly)
 }
 
+const COLON: u8 = 1;
+const DOT: u8 = 2;
+const DASH: u8 = 4;
+const DIGIT: u8 = 8;
+/// What stands between a setting and what it is set to, or between settings.
+const SETTING: u8 = 16;
+
+/// Which of these marks a text holds.
+fn marks(text: &str) -> u8 {
+    const OF: [u8; 256] = {
+        let mut of = [0; 256];
+        of[b':' as usize] = COLON;
+        of[b'.' as usize] = DOT;
+        of[b'-' as usize] = DASH;
+        of[b'=' as usize] = SETTING;
+        of[b'\n' as usize] = SETTING;
+        of[b' ' as usize] = SETTING;
+        let mut digit = b'0';
+        while digit <= b'9' {
+            of[digit as usize] = DIGIT;
+            digit += 1;
+        }
+        of
+    };
+    text.bytes().fold(0, |marks, one| marks | OF[usize::from(one)])
+}
+
+/// The bits of a letter that are the same in both cases.
+const LETTER: u8 = 31;
+
 /// Whether a variable is a secret itself, by its name.
 fn is_secret(name: &str) -> bool {
-    let ends = |end: &&str| {
-        name.len() >= end.len()
-            && name.is_char_boundary(name.len() - end.len())
-            && name[name.len() - end.len()..].eq_ignore_ascii_case(end)
+    const LASTS: u32 = {
+        let mut lasts = 0;
+        let mut at = 0;
+        while at < SECRET.len() {
+            let end = SECRET[at].as_bytes();
+            lasts |= 1 << (end[end.len() - 1] & LETTER);
+            at += 1;
+        }
+        lasts
     };
-    SECRET.iter().any(ends)
+    let bytes = name.as_bytes();
+    let Some(last) = bytes.last() else { return false };
+    let ends = |end: &&str| {
+        let end = end.as_bytes();
+        bytes.len() >= end.len() && bytes[bytes.len() - end.len()..].eq_ignore_ascii_case(end)
+    };
+    LASTS >> (last & LETTER) & 1 == 1 && SECRET.iter().any(ends)
 }
 
 /// Whether a text holds one of [`TELLING`], in whatever case. Asked of every variable of every pod: most letters begin none,
 /// and most pairs of letters are not the first two of any.
 fn names_what_tells(text: &str) -> bool {
-    const LETTER: u8 = 31;
-    const SECONDS: [u32; LETTER as usize + 1] = {
-        let mut seconds = [0; LETTER as usize + 1];
+    const LETTERS: usize = LETTER as usize + 1;
+    /// By the first letter: which letters come second, and which parts begin so.
+    const BEGUN: [(u32, u32); LETTERS] = {
+        let mut begun = [(0, 0); LETTERS];
         let mut at = 0;
         while at < TELLING.len() {
             let part = TELLING[at].as_bytes();
-            seconds[(part[0] & LETTER) as usize] |= 1 << (part[1] & LETTER);
+            let (seconds, parts) = &mut begun[(part[0] & LETTER) as usize];
+            *seconds |= 1 << (part[1] & LETTER);
+            *parts |= 1 << at;
             at += 1;
         }
-        seconds
+        begun
     };
     let bytes = text.as_bytes();
-    let begins = |at: usize, part: &str| {
+    let holds = |at: usize, part: &str| {
         bytes.get(at..at + part.len()).is_some_and(|held| held.eq_ignore_ascii_case(part.as_bytes()))
     };
-    let mut pairs = bytes.windows(2).enumerate();
-    pairs.any(|(at, pair)| {
-        SECONDS[usize::from(pair[0] & LETTER)] >> (pair[1] & LETTER) & 1 == 1
-            && TELLING.iter().any(|part| begins(at, part))
+    bytes.windows(2).enumerate().any(|(at, pair)| {
+        let (seconds, mut parts) = BEGUN[usize::from(pair[0] & LETTER)];
+        if seconds >> (pair[1] & LETTER) & 1 == 0 {
+            return false;
+        }
+        while parts != 0 {
+            if holds(at, TELLING[parts.trailing_zeros() as usize]) {
+                return true;
+            }
+            parts &= parts - 1;
+        }
+        false
     })
 }
 
@@ -422,4 +476,53 @@ pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 /// Whether a field is there at all; what stands in it does not matter.
 pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::<IgnoredAny>::deserialize(deserializer)?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Words of the parts that decide, in whatever case, and of what stands around them.
+    fn word() -> impl Strategy<Value = String> {
+        let parts =
+            TELLING.iter().chain(&SECRET).copied().chain(["rr", "E", "_", "-", ".", "x1", "é", ":", " ", "=", "\n"]);
+        let part = (proptest::sample::select(parts.collect::<Vec<_>>()), 0..8_usize, any::<bool>());
+        let cut = part.prop_map(|(part, cut, lower)| {
+            let kept: String = part.chars().skip(cut / 4).take(8 - cut % 4).collect();
+            if lower { kept.to_lowercase() } else { kept }
+        });
+        proptest::collection::vec(cut, 0..5).prop_map(|parts| parts.concat())
+    }
+
+    /// [`telling`] as it is meant, with every test in turn.
+    fn plainly(name: &str, value: &str) -> Option<Telling> {
+        let (value, upper) = (value.trim(), name.to_ascii_uppercase());
+        let told = |text: &str| TELLING.iter().any(|part| text.to_ascii_uppercase().contains(part));
+        if value.is_empty() {
+            return None;
+        }
+        if value.contains("://") || value.contains("arn:") {
+            return Some(Telling::Plainly);
+        }
+        if SECRET.iter().any(|end| upper.ends_with(end)) {
+            return None;
+        }
+        if is_like_region(value) {
+            return Some(if told(name) || told(value) { Telling::Plainly } else { Telling::ByForm });
+        }
+        let first = value.split(':').next().unwrap_or_default();
+        let labels = first.split('.').filter(|label| label.contains(|one: char| one.is_ascii_alphabetic())).count();
+        let is_host = first.matches('.').count() > 1 && labels > 1 && !value.starts_with('/');
+        let setting = value.contains(['=', '\n', ' ', ':']) && told(value);
+        (is_host_with_port(value) || is_host || told(name) || setting).then_some(Telling::Plainly)
+    }
+
+    proptest! {
+        #[test]
+        fn a_variable_tells_by_the_same_tests_when_most_of_them_are_skipped(name in word(), value in word()) {
+            prop_assert_eq!(telling(&name, &value), plainly(&name, &value));
+        }
+    }
 }

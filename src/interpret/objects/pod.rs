@@ -132,9 +132,9 @@ impl PodSpec {
         let containers = self.named_containers().flat_map(move |(list, at, container)| {
             let env = container.env.iter().filter_map(move |env| {
                 let says = |value: &&str| env.telling == Telling::Plainly || !idle(value);
-                let value = env.value.as_deref().filter(says)?;
-                let field = format!("{path}.{list}[{at}].env[{}]", env.name);
-                Some((field, env.name.as_str(), Cow::Borrowed(value)))
+                let value = env.value().filter(says)?;
+                let field = format!("{path}.{list}[{at}].env[{}]", env.name());
+                Some((field, env.name(), Cow::Borrowed(value)))
             });
             let words = [("command", &container.command), ("args", &container.args)].into_iter();
             let words = words
@@ -344,17 +344,40 @@ pub struct HookRequest {
     pub host: Option<String>,
 }
 
-/// An environment variable.
+/// An environment variable: small, since a pod may carry hundreds that are kept for their form alone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Env {
-    /// Its name.
-    pub name: String,
-    /// Its value, where that may say where data goes.
-    pub value: Option<String>,
-    /// Where the value comes from.
-    pub value_from: Option<EnvSource>,
-    /// Why its value may say so.
+    /// Its name, and behind that its value.
+    text: Box<str>,
+    /// Where the value begins.
+    value: usize,
+    /// Where the value comes from, if it is not told here.
+    pub value_from: Option<Box<EnvSource>>,
+    /// Why its value may say where data goes.
     pub telling: Telling,
+}
+
+impl Env {
+    /// One whose value may say where data goes.
+    pub fn told(name: &str, value: &str, telling: Telling) -> Self {
+        Self { text: [name, value].concat().into(), value: name.len(), value_from: None, telling }
+    }
+
+    /// One whose value comes from elsewhere.
+    pub fn referring(name: &str, source: EnvSource) -> Self {
+        let value_from = Some(Box::new(source));
+        Self { text: name.into(), value: name.len(), value_from, telling: Telling::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.text[..self.value]
+    }
+
+    /// Its value, if that is told here.
+    pub fn value(&self) -> Option<&str> {
+        self.value_from.is_none().then(|| &self.text[self.value..])
+    }
 }
 
 /// Where the value of a variable comes from.
