@@ -139,7 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 return Exit::Ok.into();
             }
             eprintln!("domicile: {error:#}");
-            Exit::Failed.into()
+            if error.is::<inputs::BadInput>() { Exit::BadInput } else { Exit::Failed }.into()
         }
     }
 }

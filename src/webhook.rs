@@ -31,8 +31,7 @@ const LARGEST_REVIEW: usize = 8 * 1024 * 1024;
 /// The routes that the API server calls.
 pub fn app(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/mutate/{scope}", post(mutate))
-        .route("/validate/{scope}", post(validate))
+        .route("/{phase}/{scope}", post(review))
         .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
         .with_state(shared)
 }
@@ -62,24 +61,14 @@ pub fn serve(
     Ok(axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle).serve(app.into_make_service()))
 }
 
-async fn mutate(
+async fn review(
     State(shared): State<Arc<Shared>>,
-    Path(scope): Path<Scope>,
+    Path((phase, scope)): Path<(Phase, Scope)>,
     version: Version,
     trace: Trace,
     body: Bytes,
 ) -> Response {
-    last(&shared, version, answer(&shared, Phase::Mutate, scope, &body, &trace).await)
-}
-
-async fn validate(
-    State(shared): State<Arc<Shared>>,
-    Path(scope): Path<Scope>,
-    version: Version,
-    trace: Trace,
-    body: Bytes,
-) -> Response {
-    last(&shared, version, answer(&shared, Phase::Validate, scope, &body, &trace).await)
+    last(&shared, version, answer(&shared, phase, scope, &body, &trace).await)
 }
 
 /// API servers keep connections, and HTTP/1.1 is what they use for webhooks: one that is told to close does not send the

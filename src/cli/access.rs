@@ -50,13 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         (runtime.block_on(from_cluster())?, false)
     } else {
-        let documents = match inputs::load(filenames, namespace) {
-            Ok(documents) => documents,
-            Err(error) => {
-                eprintln!("domicile: {error}");
-                return Ok(Exit::BadInput);
-            }
-        };
+        let documents = inputs::load(filenames, namespace)?;
         let (gathered, problems) = from_files(&documents, namespace);
         inputs::tell(&problems);
         (gathered, !problems.is_empty())

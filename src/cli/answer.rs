@@ -46,13 +46,7 @@ fn catalogued(lawbook: &Lawbook) -> String {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { countries, purpose, channel, filenames, when, output } = arguments;
-    let documents = match inputs::load(filenames, "default") {
-        Ok(documents) => documents,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let documents = inputs::load(filenames, "default")?;
     let now = when.now();
     let mut inputs = Inputs::new(documents, when.known_at)?;
     inputs::tell(&inputs.notes);

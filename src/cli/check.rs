@@ -25,13 +25,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { files, when, geo_database, output } = arguments;
-    let documents = match inputs::load(&files.filenames, &files.namespace) {
-        Ok(documents) => documents,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let documents = inputs::load(&files.filenames, &files.namespace)?;
     let now = when.now();
     let mut inputs = Inputs::new(documents, when.known_at)?;
     inputs::tell(&inputs.notes);

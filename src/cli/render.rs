@@ -44,13 +44,7 @@ const SUFFIX: &str = ".static.k8s.io";
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { files, when, fixed, dir, no_mutating, no_guards, operator_user, exempt } = arguments;
-    let documents = match inputs::load(&files.filenames, &files.namespace) {
-        Ok(documents) => documents,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let documents = inputs::load(&files.filenames, &files.namespace)?;
     let mut inputs = Inputs::new(documents, when.known_at)?;
     inputs::tell(&inputs.notes);
     let now = when.now();

@@ -32,13 +32,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { filenames, filter, output } = arguments;
-    let mut documents = match inputs::load(filenames, "default") {
-        Ok(documents) => documents,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let mut documents = inputs::load(filenames, "default")?;
     // What else the files hold is nothing to tell about here.
     documents.retain(|document| document.kind() == "ResourceInterpreter" && document.group() == GROUP);
     let catalogue = catalogue::load().context("failed to read the built-in catalogue")?;

@@ -29,13 +29,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { files, when, from, until, output } = arguments;
-    let documents = match inputs::load(&files.filenames, &files.namespace) {
-        Ok(documents) => documents,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let documents = inputs::load(&files.filenames, &files.namespace)?;
     if until.is_some_and(|until| until <= *from) {
         eprintln!("domicile: --until is not after --from");
         return Ok(Exit::Usage);

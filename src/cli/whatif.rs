@@ -78,15 +78,8 @@ const YEARS: i64 = 5;
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let Arguments { files, when, ends, add, output } = arguments;
-    let loaded = inputs::load(&files.filenames, &files.namespace)
-        .and_then(|documents| Ok((documents, inputs::load(add, &files.namespace)?)));
-    let (documents, added) = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            eprintln!("domicile: {error}");
-            return Ok(Exit::BadInput);
-        }
-    };
+    let documents = inputs::load(&files.filenames, &files.namespace)?;
+    let added = inputs::load(add, &files.namespace)?;
     let now = when.now();
     let kept = documents.iter().filter(|old| !added.iter().any(|new| new.is_same(old)));
     let changed: Vec<Document> = kept.chain(&added).cloned().collect();

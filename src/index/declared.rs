@@ -29,6 +29,8 @@ pub(super) struct Declared<T> {
     at: Timestamp,
     /// When time alone changes what is to be told of any.
     until: Option<Timestamp>,
+    /// Whether all that they rest on is as it was then.
+    same: bool,
     known: BTreeMap<Name, Known<T>>,
 }
 
@@ -48,32 +50,31 @@ pub(super) struct Known<T> {
 
 impl<T> Default for Declared<T> {
     fn default() -> Self {
-        Self { ground: Ground::default(), anew: 0, at: Timestamp::MAX, until: None, known: BTreeMap::new() }
+        let (ground, known) = (Ground::default(), BTreeMap::new());
+        Self { ground, anew: 0, at: Timestamp::MAX, until: None, same: false, known }
     }
 }
 
 impl<T> Declared<T> {
-    /// Begins to look at all of them; whether what they rest on is the same as before, so that those that say the same may be
-    /// passed over. What is not there any more is forgotten.
-    pub fn begin(&mut self, world: &World, anew: u64, now: Timestamp, is_there: impl Fn(&Name) -> bool) -> bool {
+    /// Begins to look at all of them. What is not there any more is forgotten.
+    pub fn begin(&mut self, world: &World, anew: u64, now: Timestamp, is_there: impl Fn(&Name) -> bool) {
         let ground = world.ground();
         if !ground.is_same_law(&self.ground) {
             self.known.clear();
         }
         let swept = now.duration_since(self.at);
         let due = self.until.is_some_and(|until| until <= now) || swept.is_negative() || swept >= SWEEP;
-        let same = self.anew == anew && !due && ground.is_alike(&self.ground);
-        if !same {
+        self.same = self.anew == anew && !due && ground.is_alike(&self.ground);
+        if !self.same {
             self.ground = ground;
             (self.anew, self.at, self.until) = (anew, now, None);
             self.known.retain(|name, _| is_there(name));
         }
-        same
     }
 
-    /// One of them, if nothing has changed that it says itself. It holds where what it rests on is the same.
+    /// One of them, if neither what it says itself has changed nor what it rests on.
     pub fn get(&self, name: &Name, object: &Arc<T>) -> Option<&Known<T>> {
-        self.known.get(name).filter(|known| Arc::ptr_eq(&known.object, object))
+        self.known.get(name).filter(|known| self.same && Arc::ptr_eq(&known.object, object))
     }
 
     /// Judges facts, unless that was done before.

@@ -116,12 +116,12 @@ impl Index {
         let own = |kind, name, uid| called(&api_version, kind, name, uid);
         let retold = self.memo.take_retold();
         let mut stores = std::mem::take(&mut self.memo.stores);
-        let same = stores.begin(&world, self.declared_anew, now, |name| self.stores.contains_key(name));
+        stores.begin(&world, self.declared_anew, now, |name| self.stores.contains_key(name));
         for (name, state) in &self.stores {
             let object = &state.object;
-            let news = which == Which::All || !same || retold.contains(name) || stores.get(name, object).is_none();
+            let news = which == Which::All || retold.contains(name) || stores.get(name, object).is_none();
             let called = own("DataStore", name, object.metadata.uid.as_deref());
-            let known = match stores.get(name, object).filter(|_| same) {
+            let known = match stores.get(name, object) {
                 Some(known) => known,
                 None => stores.judge(name, object, called, self.facts_of_store(name, &world), now),
             };
@@ -145,12 +145,12 @@ impl Index {
         observed.until = sooner(observed.until, stores.next());
         self.memo.stores = stores;
         let mut flows = std::mem::take(&mut self.memo.flows);
-        let same = flows.begin(&world, self.declared_anew, now, |name| self.flows.contains_key(name));
+        flows.begin(&world, self.declared_anew, now, |name| self.flows.contains_key(name));
         for (name, flow) in &self.flows {
             let object = &flow.object;
-            let news = which == Which::All || !same || flows.get(name, object).is_none();
+            let news = which == Which::All || flows.get(name, object).is_none();
             let called = own("DataFlow", name, object.metadata.uid.as_deref());
-            let known = match flows.get(name, object).filter(|_| same) {
+            let known = match flows.get(name, object) {
                 Some(known) => known,
                 None => flows.judge(name, object, called, self.facts_of_flow(name, flow), now),
             };

@@ -31,7 +31,8 @@ use crate::state::Shared;
 use crate::telemetry::AdmissionLabels;
 
 /// Which of the two webhooks asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// The one that may change the object.
     Mutate,
