@@ -63,6 +63,15 @@ impl Index {
         if declared {
             let namespaces = Arc::make_mut(&mut around.namespaces);
             for name in touched {
+                let protects = self.holds_declarations(&name);
+                if protects != self.protected.contains(&name) {
+                    let protected = Arc::make_mut(&mut self.protected);
+                    if protects {
+                        protected.insert(name.clone())
+                    } else {
+                        protected.remove(&name)
+                    };
+                }
                 if self.namespaces.contains_key(&name) {
                     namespaces.insert(name.clone(), self.scope(&name));
                 } else {
@@ -78,20 +87,22 @@ impl Index {
             world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
         }
         self.world = Arc::new(world);
-        if declared {
-            let now = self.named_protected();
-            keep(&mut self.protected, now);
-        }
         if declared || held {
             let now = self.named_holding();
-            keep(&mut self.holding, now);
+            if *self.holding != now {
+                self.holding = Arc::new(now);
+            }
         }
         self.world.clone()
     }
 
-    fn named_protected(&self) -> BTreeSet<String> {
-        let declared = self.stores.keys().chain(self.flows.keys()).chain(&self.foreign_clones);
-        declared.map(|(namespace, _)| namespace.clone()).collect()
+    /// Whether a namespace holds a store or a flow, or a claim that is filled from another namespace.
+    fn holds_declarations(&self, namespace: &str) -> bool {
+        let first = (namespace.to_owned(), String::new());
+        let here = |next: Option<&Name>| next.is_some_and(|(space, _)| space == namespace);
+        here(self.stores.range(&first..).next().map(|(name, _)| name))
+            || here(self.flows.range(&first..).next().map(|(name, _)| name))
+            || here(self.foreign_clones.range(&first..).next())
     }
 
     fn named_holding(&self) -> BTreeSet<String> {
@@ -371,13 +382,6 @@ impl Index {
             Some(reading) => reading.recipient.clone().filter(|_| flow.personal),
             None => Some(Places::unknown(format!("recipient {} cannot be read", outside.name))),
         }
-    }
-}
-
-/// Keeps a set as it was where nothing has changed, so that whoever compares sees that at once.
-fn keep(known: &mut Arc<BTreeSet<String>>, now: BTreeSet<String>) {
-    if **known != now {
-        *known = Arc::new(now);
     }
 }
 

@@ -334,7 +334,8 @@ fn seen(index: &mut Index, now: Timestamp) -> String {
     let observed = index.observe(now);
     let statuses: Vec<_> = observed.stores.iter().map(|store| &store.status).collect();
     let flows: Vec<_> = observed.flows.iter().map(|flow| &flow.status).collect();
-    format!("{:#?}\n{:?}\n{statuses:#?}\n{flows:#?}", world.surroundings().namespaces, world.valid_until)
+    let asked = (index.protected(), index.holding());
+    format!("{:#?}\n{:?}\n{asked:?}\n{statuses:#?}\n{flows:#?}", world.surroundings().namespaces, world.valid_until)
 }
 
 /// What is told of each store and flow, by its key.
