@@ -194,7 +194,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         metrics,
         evictions_per_minute,
     };
-    step_back();
     let ended = runtime.block_on(run::run(options));
     #[cfg(feature = "otlp")]
     if let Some(exporter) = exporter {
@@ -202,19 +201,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     ended?;
     Ok(Exit::Ok)
-}
-
-/// Has this thread, on which everything runs but the answers to reviews, give way to those that answer: looking at a large
-/// cluster again takes seconds of a processor, and nobody waits for that.
-fn step_back() {
-    // Threads have priorities of their own on Linux only; elsewhere the whole process would step back, which helps nobody.
-    #[cfg(target_os = "linux")]
-    {
-        const NICE: i32 = 5;
-        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-            tracing::warn!(%error, "failed to lower the priority of background work");
-        }
-    }
 }
 
 /// A name that no other process has, for an operator that is told none.

@@ -162,10 +162,8 @@ async fn started(
     inputs: &configuration::Inputs,
     owner: &Owner,
 ) -> Result<(), KeepError> {
-    // Nodes and classes come in bursts; and in a large cluster, where a plan takes long, planning takes a tenth of a core at
-    // most. The webhooks go on being asked.
+    // Nodes and classes come in bursts.
     const GATHER: Duration = Duration::from_millis(300);
-    const LONGEST: Duration = Duration::from_secs(5);
     let kinds = served(client).await?;
     let wanted = compile::Inputs {
         exempt: inputs.exempt(),
@@ -189,7 +187,7 @@ async fn started(
                 if changed.is_err() {
                     return Ok(());
                 }
-                due = due.min(Instant::now() + (keeper.took * 9).clamp(GATHER, LONGEST));
+                due = due.min((Instant::now() + GATHER).max(keeper.rests));
             }
             () = clock::reach(keeper.next) => due = Instant::now(),
             () = tokio::time::sleep_until(due) => {
@@ -224,8 +222,9 @@ struct Keeper<'a> {
     kinds: Vec<Kind>,
     seen: Seen,
     planned: Option<(Arc<World>, Arc<Plan>)>,
-    /// How long the last plan took to make.
-    took: Duration,
+    /// Until when no change of the world is planned for: in a large cluster, where a plan takes long, one change after another
+    /// would else keep a processor busy. The webhooks go on being asked.
+    rests: Instant,
     /// When time alone changes the plan.
     next: Option<Timestamp>,
     /// When everything that was written is in force.
@@ -250,7 +249,7 @@ impl<'a> Keeper<'a> {
             kinds,
             seen: Seen::default(),
             planned: None,
-            took: Duration::ZERO,
+            rests: Instant::now(),
             next: None,
             settles: None,
             leaves: None,
@@ -264,9 +263,10 @@ impl<'a> Keeper<'a> {
         let known = self.planned.take().filter(|(last, _)| holds && are_alike(last, &world));
         let plan = known.map_or_else(
             || {
+                const LONGEST: Duration = Duration::from_secs(2);
                 let begun = Instant::now();
                 let mut plan = compile::plan(&world, &self.wanted, now);
-                self.took = begun.elapsed();
+                self.rests = Instant::now() + (begun.elapsed() * 2).min(LONGEST);
                 self.seen.share(&mut plan);
                 Arc::new(plan)
             },

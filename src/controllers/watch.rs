@@ -43,6 +43,7 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         shared.publish();
         shared.set_synced();
         tracing::info!("caches are full");
+        step_back();
         std::future::pending::<()>().await;
     };
     let c = &client;
@@ -71,6 +72,19 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
 }
 
 const KINDS: usize = 17;
+
+/// Has this thread, on which everything runs but the answers to reviews, give way to those that answer: looking at a large
+/// cluster again takes seconds of a processor, and nobody waits for that. For the first lists reviews do wait.
+fn step_back() {
+    // Threads have priorities of their own on Linux only; elsewhere the whole process would step back, which helps nobody.
+    #[cfg(target_os = "linux")]
+    {
+        const NICE: i32 = 5;
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::warn!(%error, "failed to lower the priority of background work");
+        }
+    }
+}
 
 /// Publishes what the watches have changed. Changes that come together cost one rebuild, and in a large cluster, where that takes
 /// longer, more of them come together.

@@ -107,7 +107,15 @@ fn what_somebody_removes_or_changes_of_the_configurations_is_there_again_within_
     let validating = reference("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "domicile");
     let mutating = reference("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "", "domicile");
     let entries = |named| admin.get(named).map(|one: Value| one["webhooks"].as_array().map_or(0, Vec::len));
-    let before = until("both are there", PATIENCE, || entries(&validating).zip(entries(&mutating)).ok_or("not both"));
+    // What another operator has left there is replaced once generated policies are in force.
+    let settled = Duration::from_secs(4);
+    let before = until("both are there and stay as they are", PATIENCE, || {
+        let both = || entries(&validating).zip(entries(&mutating)).ok_or_else(|| "not both".to_owned());
+        let before = both()?;
+        std::thread::sleep(settled);
+        let now = both()?;
+        if now == before { Ok(now) } else { Err(format!("{before:?} became {now:?}")) }
+    });
     admin.delete(&validating).ok();
     admin.patch(&mutating, &json!({"webhooks": []})).ok();
     // Well before they would be written anew anyway.
