@@ -3,6 +3,7 @@
 //! Built from `Location` and `Provider` objects. A region id means nothing without its provider: the same id is one
 //! country at one provider and another country at another, so every look-up takes the providers that it may be of.
 
+mod beginnings;
 mod hint;
 pub mod host;
 mod look_up;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use regex_lite::Regex;
 
+use beginnings::Beginnings;
 pub use hint::Hints;
 use host::{HostPattern, HostTemplate, Hosts};
 pub use look_up::origin;
@@ -50,42 +52,6 @@ pub struct Gazetteer {
     objects: BTreeMap<ObjectName, Places>,
     /// What is told about addresses that nobody declares.
     pub hints: Option<Hints>,
-}
-
-/// Beginnings of three letters; which of them are capital letters, and what else is none, is not told apart.
-#[derive(Debug, Clone)]
-struct Beginnings(Box<[u32; LETTERS * LETTERS]>);
-
-const LETTERS: usize = 32;
-
-impl Default for Beginnings {
-    fn default() -> Self {
-        Self(Box::new([0; LETTERS * LETTERS]))
-    }
-}
-
-impl Beginnings {
-    fn letter(byte: u8) -> usize {
-        usize::from(byte) % LETTERS
-    }
-
-    fn add(&mut self, word: &str) {
-        // Whatever goes on behind a short word begins like it.
-        match *word.as_bytes() {
-            [] => self.0.fill(u32::MAX),
-            [first] => self.0[Self::letter(first) * LETTERS..][..LETTERS].fill(u32::MAX),
-            [first, second] => self.0[Self::letter(first) * LETTERS + Self::letter(second)] = u32::MAX,
-            [first, second, third, ..] => {
-                self.0[Self::letter(first) * LETTERS + Self::letter(second)] |= 1 << Self::letter(third);
-            }
-        }
-    }
-
-    /// Whether a word of this beginning may have been added; of one that is shorter nobody knows.
-    fn may_hold(&self, word: &str) -> bool {
-        let &[first, second, third, ..] = word.as_bytes() else { return true };
-        self.0[Self::letter(first) * LETTERS + Self::letter(second)] >> Self::letter(third) & 1 == 1
-    }
 }
 
 /// So many bytes of an id are enough to tell it from most words.
@@ -479,25 +445,4 @@ fn state<K: Ord>(map: &mut BTreeMap<K, Places>, name: K, places: &Places) {
             }
         })
         .or_insert_with(|| places.clone());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_begins_like_an_id_is_never_told_that_it_does_not() {
-        for id in ["", "e", "eu", "eur", "europe-west1", "Ostrava", "é"] {
-            let mut beginnings = Beginnings::default();
-            beginnings.add(id);
-            for word in [id.to_owned(), format!("{id}x"), format!("{id}-xyz")] {
-                assert!(beginnings.may_hold(&word), "{word} may begin with {id}");
-            }
-        }
-        let mut beginnings = Beginnings::default();
-        beginnings.add("eu");
-        beginnings.add("vap");
-        assert!(!beginnings.may_hold("value"));
-        assert!(!beginnings.may_hold("us-west"));
-    }
 }

@@ -1,6 +1,6 @@
 //! What comes in: objects as the watches, admissions and files show them, and which parts of the snapshot that makes stale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -24,36 +24,18 @@ impl Index {
     /// every few minutes without saying anything new.
     pub fn apply(&mut self, object: Object) -> bool {
         match object {
-            Object::Bloc(bloc) => {
-                let changed = self.blocs.get(&bloc.name_any()).is_none_or(|old| old.spec != bloc.spec);
-                self.stale.law |= changed;
-                self.blocs.insert(bloc.name_any(), bloc);
-                changed
-            }
+            Object::Bloc(bloc) => keep(&mut self.blocs, bloc, |old, new| old.spec == new.spec, &mut self.stale.law),
             Object::Jurisdiction(law) => {
-                let changed = self.jurisdictions.get(&law.name_any()).is_none_or(|old| old.spec != law.spec);
-                self.stale.law |= changed;
-                self.jurisdictions.insert(law.name_any(), law);
-                changed
+                keep(&mut self.jurisdictions, law, |old, new| old.spec == new.spec, &mut self.stale.law)
             }
             Object::TransferMechanism(mechanism) => {
-                let name = mechanism.name_any();
-                let changed = self.mechanisms.get(&name).is_none_or(|old| old.spec != mechanism.spec);
-                self.stale.law |= changed;
-                self.mechanisms.insert(name, mechanism);
-                changed
+                keep(&mut self.mechanisms, mechanism, |old, new| old.spec == new.spec, &mut self.stale.law)
             }
             Object::Location(location) => {
-                let changed = self.locations.get(&location.name_any()).is_none_or(|old| old.spec != location.spec);
-                self.stale.places |= changed;
-                self.locations.insert(location.name_any(), location);
-                changed
+                keep(&mut self.locations, location, |old, new| old.spec == new.spec, &mut self.stale.places)
             }
             Object::Provider(provider) => {
-                let changed = self.providers.get(&provider.name_any()).is_none_or(|old| old.spec != provider.spec);
-                self.stale.places |= changed;
-                self.providers.insert(provider.name_any(), provider);
-                changed
+                keep(&mut self.providers, provider, |old, new| old.spec == new.spec, &mut self.stale.places)
             }
             Object::ResidencyPolicy(policy) => {
                 let old = self.policies.get(&policy.name_any());
@@ -78,23 +60,10 @@ impl Index {
             Object::Node(node) => self.apply_node(node),
             Object::ResourceInterpreter(interpreter) => self.apply_interpreter(&interpreter),
             Object::Other(object) => self.apply_other(&object),
-            Object::StorageClass(class) => {
-                let changed = self.classes.get(&class.name_any()) != Some(&class);
-                self.stale.storage |= changed;
-                self.classes.insert(class.name_any(), class);
-                changed
-            }
-            Object::Volume(volume) => {
-                let changed = self.volumes.get(&volume.name_any()) != Some(&volume);
-                self.stale.storage |= changed;
-                self.volumes.insert(volume.name_any(), volume);
-                changed
-            }
+            Object::StorageClass(class) => keep(&mut self.classes, class, PartialEq::eq, &mut self.stale.storage),
+            Object::Volume(volume) => keep(&mut self.volumes, volume, PartialEq::eq, &mut self.stale.storage),
             Object::VolumeAttributesClass(class) => {
-                let changed = self.attributes_classes.get(&class.name_any()) != Some(&class);
-                self.stale.storage |= changed;
-                self.attributes_classes.insert(class.name_any(), class);
-                changed
+                keep(&mut self.attributes_classes, class, PartialEq::eq, &mut self.stale.storage)
             }
             Object::Claim(claim) => self.apply_claim(claim),
             Object::Pod(pod) => self.apply_pod(pod),
@@ -401,4 +370,18 @@ impl Index {
             self.delete(kind, &namespace, &name);
         }
     }
+}
+
+/// Keeps an object by its name; where it says something else than the one before, what is made of it is stale.
+fn keep<K: ResourceExt>(
+    all: &mut BTreeMap<String, K>,
+    object: K,
+    says_the_same: impl Fn(&K, &K) -> bool,
+    stale: &mut bool,
+) -> bool {
+    let name = object.name_any();
+    let changed = all.get(&name).is_none_or(|old| !says_the_same(old, &object));
+    all.insert(name, object);
+    *stale |= changed;
+    changed
 }

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use super::groups::{Group, changes_what_is_said, clones, rule, rules_of, storage, validating_groups};
 use super::selections::{self, Selection, labelled_objects, named, reaching, selections};
 use super::{Inputs, NAME, PLACEMENTS, TIMEOUT_SECONDS};
-use crate::api::v1alpha1::{GROUP, ORIGIN_LABEL, VERSION};
+use crate::api::v1alpha1::{GROUP, VERSION};
 use crate::compile;
 use crate::interpret::own::OwnKind;
 use crate::webhook::admit::Phase;
 
-fn entry(inputs: &Inputs, phase: &str, selection: &Selection, group: &Group) -> Value {
+fn entry(inputs: &Inputs, phase: Phase, selection: &Selection, group: &Group) -> Value {
     json!({
         "name": format!("{}.{}{}.{GROUP}", group.name, selection.name, selection.part),
         "admissionReviewVersions": ["v1"],
-        "clientConfig": inputs.client(&format!("/{phase}/{}", selection.name)),
+        "clientConfig": inputs.client(&format!("/{}/{}", phase.name(), selection.name)),
         "failurePolicy": group.failure_policy,
         "matchConditions": group.conditions,
         "matchPolicy": "Equivalent",
@@ -70,12 +70,12 @@ pub fn mutating(inputs: &Inputs) -> Value {
     for selection in selections(inputs) {
         for group in [&group, &interpreted(true)].into_iter().filter(|group| !group.is_empty()) {
             let asked = selections::asked(inputs, Phase::Mutate, &selection, group);
-            webhooks.extend(asked.iter().map(|(selection, group)| entry(inputs, "mutate", selection, group)));
+            webhooks.extend(asked.iter().map(|(selection, group)| entry(inputs, Phase::Mutate, selection, group)));
         }
     }
     let clusterwide = interpreted(false);
     if !clusterwide.is_empty() {
-        webhooks.push(entry(inputs, "mutate", &labelled_objects(), &clusterwide));
+        webhooks.push(entry(inputs, Phase::Mutate, &labelled_objects(), &clusterwide));
     }
     for entry in &mut webhooks {
         entry["reinvocationPolicy"] = "IfNeeded".into();
@@ -94,10 +94,10 @@ pub fn validating(inputs: &Inputs) -> Value {
         .flat_map(|selection| {
             let asked = groups.iter().filter(|group| !group.is_empty());
             let asked = asked.flat_map(|group| selections::asked(inputs, Phase::Validate, selection, group));
-            asked.map(|(selection, group)| entry(inputs, "validate", &selection, &group)).collect::<Vec<_>>()
+            asked.map(|(selection, group)| entry(inputs, Phase::Validate, &selection, &group)).collect::<Vec<_>>()
         })
         .collect();
-    webhooks.extend(reaching(inputs).iter().map(|(selection, group)| entry(inputs, "validate", selection, group)));
+    webhooks.extend(reaching(inputs).iter().map(|(selection, group)| entry(inputs, Phase::Validate, selection, group)));
     let clusterwide = Group {
         name: "interpreted",
         rules: rules_of(inputs.served.iter().filter(|one| !one.namespaced), &["CREATE", "UPDATE"], "Cluster").into(),
@@ -105,7 +105,7 @@ pub fn validating(inputs: &Inputs) -> Value {
         conditions: changes_what_is_said(),
     };
     if !clusterwide.is_empty() {
-        webhooks.push(entry(inputs, "validate", &labelled_objects(), &clusterwide));
+        webhooks.push(entry(inputs, Phase::Validate, &labelled_objects(), &clusterwide));
     }
     let plurals: Vec<&str> = OwnKind::ALL.iter().map(|(_, _, plural)| *plural).collect();
     let anywhere = Selection { name: "own", part: String::new(), namespaces: json!({}), objects: json!({}) };
@@ -116,26 +116,21 @@ pub fn validating(inputs: &Inputs) -> Value {
         failure_policy: "Ignore",
         conditions: json!([]),
     };
-    webhooks.push(entry(inputs, "validate", &anywhere, &own));
-    let labelled = Selection {
-        name: "own",
-        part: String::new(),
-        namespaces: json!({}),
-        objects: json!({"matchExpressions": [{"key": ORIGIN_LABEL, "operator": "Exists"}]}),
-    };
+    webhooks.push(entry(inputs, Phase::Validate, &anywhere, &own));
+    let labelled = Selection { name: "own", ..labelled_objects() };
     let namespaces = Group {
         name: "namespaces",
         rules: json!([rule("", "v1", &["namespaces"], &["CREATE", "UPDATE"], "Cluster")]),
         failure_policy: "Ignore",
         conditions: json!([]),
     };
-    webhooks.push(entry(inputs, "validate", &labelled, &namespaces));
-    webhooks.push(entry(inputs, "validate", &Selection { name: "object", ..labelled }, &storage()));
+    webhooks.push(entry(inputs, Phase::Validate, &labelled, &namespaces));
+    webhooks.push(entry(inputs, Phase::Validate, &Selection { name: "object", ..labelled }, &storage()));
     // A claim may be filled from a namespace that is protected into one that is not.
     let exempt = named("NotIn", &inputs.exempt());
     let namespaces = json!({"matchExpressions": [exempt]});
     let elsewhere = Selection { name: "object", part: String::new(), namespaces, objects: json!({}) };
-    webhooks.push(entry(inputs, "validate", &elsewhere, &clones()));
+    webhooks.push(entry(inputs, Phase::Validate, &elsewhere, &clones()));
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": metadata(inputs), "webhooks": webhooks,

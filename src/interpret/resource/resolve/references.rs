@@ -39,7 +39,7 @@ impl Resolver<'_> {
     }
 
     /// Where a service of this cluster leads: to pods, which are judged themselves, or out of it.
-    pub(super) fn service(&self, namespace: &str, name: &str) -> Vec<Meaning> {
+    fn service(&self, namespace: &str, name: &str) -> Vec<Meaning> {
         let key = |group: &str, kind: &str| Key {
             group: group.to_owned(),
             kind: kind.to_owned(),
@@ -89,7 +89,7 @@ impl Resolver<'_> {
     }
 
     /// What the owner declares of an object whose content nobody here can read.
-    pub(super) fn declared(&self, key: &Key) -> Option<Places> {
+    fn declared(&self, key: &Key) -> Option<Places> {
         let namespace = Some(key.namespace.as_str()).filter(|name| !name.is_empty());
         let gazetteer = self.world.gazetteer();
         let exactly = gazetteer.object(&key.group, &key.kind, namespace, &key.name);
