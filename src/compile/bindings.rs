@@ -37,7 +37,7 @@ pub fn add(plan: &mut Plan, scope: &Scope) {
                 {
                     "expression": "object.target.name in variables.nodes", "reason": "Forbidden",
                     "messageExpression": format!(
-                        "'[RES-PLACE] target: node ' + object.target.name + ' is not known to be where {} may be \
+                        "'[RES-PLACE] target.name: node ' + object.target.name + ' is not known to be where {} may be \
                          processed. To fix: bind to a node that is'",
                         scope.data.origins
                     ),

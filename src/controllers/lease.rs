@@ -72,6 +72,10 @@ fn taken(before: Option<&LeaseSpec>, identity: &str, now: Timestamp) -> LeaseSpe
     }
 }
 
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref()
+}
+
 /// One replica's part in the election.
 #[derive(Clone)]
 pub struct Election {
@@ -216,12 +220,11 @@ impl Election {
             };
             match answer {
                 Ok(lease) => {
-                    let spec = lease.spec.as_ref();
-                    if spec.and_then(|spec| spec.holder_identity.as_deref()) != Some(self.identity.as_str()) {
+                    if holder(&lease) != Some(self.identity.as_str()) {
                         return;
                     }
                     // What was only read again is not renewed yet.
-                    let renewed = spec.and_then(|spec| spec.renew_time.as_ref());
+                    let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
                     let before = held.lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
                     pause = if renewed > before {
                         held.renewed = asked;
@@ -241,15 +244,42 @@ impl Election {
 
     /// Gives the lease back, so that another replica need not wait until it expires.
     async fn release(&self, held: Held) {
-        let mut lease = held.lease;
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(Timestamp::now()));
+        let expires = held.renewed + DURATION;
+        match tokio::time::timeout_at(expires, self.give_back(held.lease)).await {
+            Ok(true) => tracing::info!("the lease is given back"),
+            Ok(false) => tracing::info!("the lease has another holder already"),
+            Err(_) => tracing::warn!("failed to give the lease back: it has expired by itself"),
         }
+    }
+
+    /// Whether it was still ours. Tries until it is answered.
+    async fn give_back(&self, mut lease: Lease) -> bool {
+        let api = self.api();
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match self.api().replace(NAME, &params, &lease).await {
-            Ok(_) => tracing::info!("the lease is given back"),
-            Err(error) => tracing::warn!(error = %chain(&error), "failed to give the lease back; it expires by itself"),
+        loop {
+            if let Some(spec) = &mut lease.spec {
+                spec.holder_identity = None;
+                spec.renew_time = Some(MicroTime(Timestamp::now()));
+            }
+            let answer = match api.replace(NAME, &params, &lease).await {
+                // A renewal that was on its way when it was time to stop has arrived first.
+                Err(kube::Error::Api(status)) if status.code == 409 => match api.get(NAME).await {
+                    Ok(now) if holder(&now) != Some(self.identity.as_str()) => return false,
+                    Ok(now) => {
+                        lease = now;
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                answer => answer.map(drop),
+            };
+            match answer {
+                Ok(()) => return true,
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "failed to give the lease back");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
         }
     }
 }
@@ -264,7 +294,67 @@ struct Held {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::{Method, Request, Response};
+    use http_body_util::BodyExt as _;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// An API server that knows one lease, and asks for its newest version in every change.
+    fn server(stored: &Arc<Mutex<Lease>>) -> Client {
+        let stored = stored.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let stored = stored.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                let mut stored = stored.lock().unwrap();
+                let (code, answer) = if head.method == Method::GET {
+                    (200, serde_json::to_value(&*stored).unwrap())
+                } else {
+                    let sent: Lease = serde_json::from_slice(&body).unwrap();
+                    if sent.metadata.resource_version == stored.metadata.resource_version {
+                        *stored = written(sent);
+                        (200, serde_json::to_value(&*stored).unwrap())
+                    } else {
+                        let status = json!({"status": "Failure", "reason": "Conflict", "code": 409, "message": ""});
+                        (409, status)
+                    }
+                };
+                let answer = Body::from(Value::to_string(&answer).into_bytes());
+                Ok::<_, Infallible>(Response::builder().status(code).body(answer).unwrap())
+            }
+        });
+        Client::new(service, "domicile-system")
+    }
+
+    /// A lease, once more.
+    fn written(mut lease: Lease) -> Lease {
+        let before = lease.metadata.resource_version.and_then(|version| version.parse::<u64>().ok());
+        lease.metadata.resource_version = Some((before.unwrap_or_default() + 1).to_string());
+        lease
+    }
+
+    fn election(client: Client) -> Election {
+        Election::new(client, "domicile-system".into(), "me".into(), Owner::new(None))
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_given_back_also_when_a_renewal_arrives_before_and_never_when_it_is_anothers() {
+        let metadata = ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() };
+        let known = written(Lease { metadata, spec: Some(held_by("me", 1)) });
+        for (since, left) in [(Some("me"), None), (Some("another"), Some("another")), (None, None)] {
+            let mut there = written(known.clone());
+            there.spec.as_mut().unwrap().holder_identity = since.map(str::to_owned);
+            let stored = Arc::new(Mutex::new(there));
+            let given = election(server(&stored)).give_back(known.clone()).await;
+            assert_eq!((given, holder(&stored.lock().unwrap())), (since == Some("me"), left), "{since:?}");
+        }
+    }
 
     fn held_by(identity: &str, second: i64) -> LeaseSpec {
         taken(None, identity, Timestamp::from_second(second).unwrap())

@@ -75,7 +75,9 @@ impl fmt::Display for Workload {
 pub struct Standing {
     /// How many there are that have not ended.
     pub pods: usize,
-    /// Of these, how many are ready and stay.
+    /// Of these, how many stay: nobody has deleted or evicted them.
+    pub staying: usize,
+    /// Of those that stay, how many are ready.
     pub ready: usize,
     /// When the newest was made.
     pub newest: i64,
@@ -313,8 +315,10 @@ impl Index {
                 let workload = Workload { namespace: namespace.clone(), kind, name };
                 let Some(standing) = all.get_mut(&workload) else { continue };
                 let Life { ready, leaving, created, controller: _ } = state.life;
+                let stays = !leaving && !asked.evicted.contains(&*state.uid);
                 standing.pods += 1;
-                standing.ready += usize::from(ready && !leaving && !asked.evicted.contains(&*state.uid));
+                standing.staying += usize::from(stays);
+                standing.ready += usize::from(stays && ready);
                 standing.newest = standing.newest.max(created);
             }
         }

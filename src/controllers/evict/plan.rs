@@ -1,7 +1,8 @@
 //! Which pod is evicted next, and why the others are not (no client).
 //!
 //! One at a time: what is known is looked at anew before each. A pod is away from its eviction until its workload has
-//! as many ready pods as before; as long as it is, it takes up room in the share of its policies and of its workload.
+//! as many pods as before, and as many that are ready; as long as it is, it takes up room in the share of its policies and of
+//! its workload.
 //! What the plan remembers is lost with the process; who leads next counts what is being deleted, and what is not ready.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +84,10 @@ pub struct Flight {
     /// On whose account.
     pub policies: Vec<String>,
     uid: String,
-    /// How many ready pods the workload has when it has made up for all of its pods that are away.
+    /// How many pods stay in the workload when it has made up for all of its pods that are away: one that was there all the
+    /// time and becomes ready replaces none.
+    staying: usize,
+    /// How many of them are ready then.
     ready: usize,
     since: Instant,
     told: bool,
@@ -138,11 +142,15 @@ impl Memory {
             Outcome::Evicted => {
                 self.waits.remove(&stray.workload);
                 let away = self.away_of(&stray.workload);
+                // Some may have been made up for by pods that are not ready yet: these stay already.
+                let others = self.flights.iter().filter(|flight| flight.workload == stray.workload);
+                let staying = others.map(|flight| flight.staying).fold(standing.staying, usize::max);
                 self.flights.push(Flight {
                     workload: stray.workload.clone(),
                     pod: stray.name.clone(),
                     policies: stray.policies.clone(),
                     uid: stray.uid.clone(),
+                    staying,
                     ready: standing.ready + away + usize::from(!stray.ready),
                     since: now,
                     told: false,
@@ -167,9 +175,10 @@ impl Memory {
         let mut news = Vec::new();
         let standing = |workload: &Workload| strays.workloads.get(workload).copied().unwrap_or_default();
         self.flights.retain(|flight| {
-            let Standing { pods, ready, newest: _ } = standing(&flight.workload);
-            // After a while a workload that was made smaller is whole as well.
-            ready < flight.ready && !(ready == pods && flight.since + PATIENCE <= now)
+            let Standing { pods, staying, ready, newest: _ } = standing(&flight.workload);
+            let as_before = staying >= flight.staying && ready >= flight.ready;
+            let made_smaller = ready == pods && flight.since + PATIENCE <= now;
+            !(as_before || made_smaller)
         });
         for flight in &mut self.flights {
             if flight.since + PATIENCE <= now && !flight.told {
@@ -311,7 +320,7 @@ impl<'a> Room<'a> {
     }
 
     fn is_there_for(&self, stray: &Stray) -> bool {
-        let Standing { pods, ready, newest: _ } =
+        let Standing { pods, ready, staying: _, newest: _ } =
             self.strays.workloads.get(&stray.workload).copied().unwrap_or_default();
         // Between a pod's end and the next one's beginning nobody sees that one is missing. A pod that is not ready
         // takes nothing away from its workload.

@@ -116,7 +116,7 @@ fn a_pod_that_its_workload_makes_again_inside_is_told_with_its_policies() {
         leaving: false,
         obstacle: None,
     };
-    assert_eq!(found.workloads[&stray.workload], Standing { pods: 2, ready: 1, newest: 0 });
+    assert_eq!(found.workloads[&stray.workload], Standing { pods: 2, staying: 2, ready: 1, newest: 0 });
     assert_eq!(found.pods, [stray]);
 }
 

@@ -60,7 +60,9 @@ impl Cluster {
         for pod in &self.pods {
             let standing = strays.workloads.entry(pod.workload.clone()).or_default();
             standing.pods += 1;
-            standing.ready += usize::from(pod.ready && !evicted.contains(&pod.uid));
+            let remains = !evicted.contains(&pod.uid);
+            standing.staying += usize::from(remains);
+            standing.ready += usize::from(pod.ready && remains);
             standing.newest = standing.newest.max(pod.created);
             if pod.outside {
                 strays.pods.push(Stray {
@@ -134,6 +136,38 @@ fn a_workload_that_lacks_pods_anyway_loses_no_ready_one() {
     // What is not ready is no loss.
     cluster.add(&workload("web"), true, false, None);
     assert_eq!(cluster.turn(Outcome::Evicted).unwrap().name, "pod-4");
+}
+
+#[test]
+fn a_pod_that_becomes_ready_again_replaces_none_that_was_evicted() {
+    let mut cluster = Cluster::new(Share::Pods(1)).outside("web", 20);
+    assert_eq!(cluster.turn(Outcome::Evicted).unwrap().name, "pod-1");
+    cluster.pods[7].ready = false;
+    assert_eq!(cluster.turn(Outcome::Evicted), None);
+    cluster.pods[7].ready = true;
+    assert_eq!(cluster.turn(Outcome::Evicted), None, "pod-1 is still away");
+    // One that was not ready when another was evicted, likewise.
+    cluster.make_up(&workload("web"), false);
+    cluster.plan();
+    cluster.pods[7].ready = false;
+    assert_eq!(cluster.turn(Outcome::Evicted).unwrap().name, "pod-2");
+    cluster.pods[6].ready = true;
+    cluster.pods[7].ready = true;
+    assert_eq!(cluster.turn(Outcome::Evicted), None, "pod-2 is still away");
+    cluster.make_up(&workload("web"), false);
+    assert!(cluster.turn(Outcome::Evicted).is_some());
+}
+
+#[test]
+fn a_replacement_that_is_not_ready_yet_is_counted_once() {
+    let mut cluster = Cluster::new(Share::Pods(2)).outside("web", 20);
+    assert!(cluster.turn(Outcome::Evicted).is_some());
+    cluster.add(&workload("web"), false, false, None);
+    assert!(cluster.turn(Outcome::Evicted).is_some());
+    assert_eq!(cluster.turn(Outcome::Evicted), None, "two are away");
+    cluster.pods.last_mut().unwrap().ready = true;
+    cluster.add(&workload("web"), false, true, None);
+    assert!(cluster.turn(Outcome::Evicted).is_some(), "both are made up for");
 }
 
 #[test]
