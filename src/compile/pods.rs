@@ -13,7 +13,7 @@ use super::scope::NODE_NAMES;
 use super::{Inputs, Left, Plan, Scope, Span, labelled, rules, sentence};
 use crate::engine::node::{COUNTRY_LABEL, REGION_LABEL};
 use crate::engine::rewrite::Pin;
-use crate::interpret::objects::decode::{SECRET, TELLING};
+use crate::interpret::objects::telling::{SECRET, TELLING};
 use crate::interpret::world::World;
 
 /// Name of the policies that refuse, before what tells them apart.

@@ -4,11 +4,15 @@
 //! admission as in the watches. In particular no secret or annotation of others is ever held, and of environment
 //! variables only those whose name or form says that they name a place.
 
-pub(crate) mod decode;
+mod container;
+mod decode;
 mod node;
 mod pod;
+mod pod_volume;
 mod sources;
 mod storage;
+pub(crate) mod telling;
+mod variables;
 
 use std::borrow::Cow;
 
@@ -16,12 +20,13 @@ use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
+pub use container::*;
 pub use node::*;
 pub use pod::*;
+pub use pod_volume::*;
 pub use sources::*;
 pub use storage::*;
-
-pub use decode::{is_host_with_port, is_like_region, is_public_address, may_tell};
+pub use telling::{is_host_with_port, is_like_region, is_public_address, may_tell};
 
 /// Annotation by which the scheduler names the node that a claim's volume will follow.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
