@@ -19,6 +19,7 @@ pub mod policies;
 pub mod reports;
 pub mod run;
 pub mod status;
+mod together;
 pub mod types;
 pub mod watch;
 mod whole;

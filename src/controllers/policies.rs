@@ -175,7 +175,7 @@ async fn started(
     let mut keeper = Keeper::new(client, shared, owner, wanted, kinds);
     let mut published = shared.published();
     let mut due = Instant::now();
-    let look_again = Instant::now() + LOOK_AGAIN;
+    let mut look_again = Instant::now() + LOOK_AGAIN;
     loop {
         tokio::select! {
             event = watches.next() => {
@@ -198,9 +198,12 @@ async fn started(
                 due = turn?;
             }
         }
-        if look_again <= Instant::now() && served(client).await? != keeper.kinds {
-            tracing::info!("the API server serves other kinds of policies now, starting again");
-            return Box::pin(started(client, shared, inputs, owner)).await;
+        if look_again <= Instant::now() {
+            look_again = Instant::now() + LOOK_AGAIN;
+            if served(client).await? != keeper.kinds {
+                tracing::info!("the API server serves other kinds of policies now, starting again");
+                return Box::pin(started(client, shared, inputs, owner)).await;
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum_server::Handle;
+use futures::FutureExt;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::Sender;
@@ -14,6 +15,7 @@ use super::certificate::{self, Certificates, Mode, Schedule};
 use super::configuration::{self, Address, Inputs};
 use super::lease::Election;
 use super::owner::{self, Owner};
+use super::together::together;
 use super::{emergency, events, evict, evidence, live, network, nodes, policies, reports, status, watch};
 use crate::engine::gazetteer::Hints;
 use crate::evidence::log::{self, Keyring, Log, Running};
@@ -128,36 +130,39 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     // What reads, on every replica.
     let everywhere = async {
-        tokio::join!(
-            watch::all(client.clone(), shared.clone()),
-            events::run(client.clone(), shared.clone(), messages),
-            live::run(client.clone(), shared.clone()),
-            emergency::follow(client.clone(), &shared, &namespace),
-            certificates.follow(&shared),
-            reports::refused::run(client.clone(), &shared, report_settings, &budget, &owner),
-            keep(keeper, &shared),
-        )
+        together([
+            watch::all(client.clone(), shared.clone()).boxed_local(),
+            events::run(client.clone(), shared.clone(), messages).boxed_local(),
+            live::run(client.clone(), shared.clone()).boxed_local(),
+            emergency::follow(client.clone(), &shared, &namespace).boxed_local(),
+            certificates.follow(&shared).boxed_local(),
+            reports::refused::run(client.clone(), &shared, report_settings, &budget, &owner).boxed_local(),
+            keep(keeper, &shared).boxed_local(),
+        ])
+        .await;
     };
     // What writes, on the one replica that holds the lease; dropped at once when it no longer does.
     let under_the_lease = || async {
         // What another leader has had in force is looked at anew.
         shared.forget_compiled();
-        tokio::join!(
-            network::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
-            nodes::run(client.clone(), shared.clone(), label_grace),
-            status::run(client.clone(), shared.clone(), inputs.clone()),
-            reports::run(client.clone(), shared.clone(), report_settings, &budget),
-            evict::run(evicting.clone(), shared.clone(), inputs.clone(), evictions_per_minute),
-            policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
-            configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()),
-            emergency::tell(&shared, &namespace),
-            async {
-                match certificate_mode {
-                    Mode::Own => certificates.keep(&shared, &owner).await,
-                    Mode::External => std::future::pending().await,
-                }
-            },
-        );
+        let certificate = async {
+            match certificate_mode {
+                Mode::Own => certificates.keep(&shared, &owner).await,
+                Mode::External => std::future::pending().await,
+            }
+        };
+        together([
+            network::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()).boxed_local(),
+            nodes::run(client.clone(), shared.clone(), label_grace).boxed_local(),
+            status::run(client.clone(), shared.clone(), inputs.clone()).boxed_local(),
+            reports::run(client.clone(), shared.clone(), report_settings, &budget).boxed_local(),
+            evict::run(evicting.clone(), shared.clone(), inputs.clone(), evictions_per_minute).boxed_local(),
+            policies::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()).boxed_local(),
+            configuration::run(client.clone(), shared.clone(), inputs.clone(), owner.clone()).boxed_local(),
+            emergency::tell(&shared, &namespace).boxed_local(),
+            certificate.boxed_local(),
+        ])
+        .await;
     };
     let stopping = Sender::new(false);
     let leading = async {

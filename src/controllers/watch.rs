@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector::Lookup};
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::together::together;
 use super::types;
 use crate::api::v1alpha1::{
     DataFlow, DataStore, Jurisdiction, Location, Provider, ResidencyException, ResidencyPolicy, ResourceInterpreter,
@@ -47,28 +48,29 @@ pub async fn all(client: Client, shared: Arc<Shared>) {
         std::future::pending::<()>().await;
     };
     let c = &client;
-    tokio::join!(
-        one(Kind::Bloc).run(c, Object::Bloc),
-        one(Kind::Claim).run::<Claim>(c, Object::Claim),
-        one(Kind::DataFlow).run::<DataFlow>(c, Object::DataFlow),
-        one(Kind::DataStore).run::<DataStore>(c, Object::DataStore),
-        one(Kind::Jurisdiction).run::<Jurisdiction>(c, Object::Jurisdiction),
-        one(Kind::Location).run::<Location>(c, Object::Location),
-        one(Kind::Namespace).run::<Namespace>(c, Object::Namespace),
-        one(Kind::Node).run::<Node>(c, Object::Node),
-        one(Kind::Pod).run::<Pod>(c, Object::Pod),
-        one(Kind::Provider).run::<Provider>(c, Object::Provider),
-        one(Kind::ResidencyException).run::<ResidencyException>(c, Object::ResidencyException),
-        one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy),
-        one(Kind::ResourceInterpreter).run::<ResourceInterpreter>(c, Object::ResourceInterpreter),
-        one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass),
-        one(Kind::TransferMechanism).run::<TransferMechanism>(c, Object::TransferMechanism),
-        one(Kind::Volume).run::<Volume>(c, Object::Volume),
-        one(Kind::VolumeAttributesClass).run::<VolumeAttributesClass>(c, Object::VolumeAttributesClass),
-        publisher(shared.clone(), changed.clone()),
-        types::run(client.clone(), shared.clone(), changed.clone()),
-        wait_for_lists,
-    );
+    together([
+        one(Kind::Bloc).run(c, Object::Bloc).boxed_local(),
+        one(Kind::Claim).run::<Claim>(c, Object::Claim).boxed_local(),
+        one(Kind::DataFlow).run::<DataFlow>(c, Object::DataFlow).boxed_local(),
+        one(Kind::DataStore).run::<DataStore>(c, Object::DataStore).boxed_local(),
+        one(Kind::Jurisdiction).run::<Jurisdiction>(c, Object::Jurisdiction).boxed_local(),
+        one(Kind::Location).run::<Location>(c, Object::Location).boxed_local(),
+        one(Kind::Namespace).run::<Namespace>(c, Object::Namespace).boxed_local(),
+        one(Kind::Node).run::<Node>(c, Object::Node).boxed_local(),
+        one(Kind::Pod).run::<Pod>(c, Object::Pod).boxed_local(),
+        one(Kind::Provider).run::<Provider>(c, Object::Provider).boxed_local(),
+        one(Kind::ResidencyException).run::<ResidencyException>(c, Object::ResidencyException).boxed_local(),
+        one(Kind::ResidencyPolicy).run::<ResidencyPolicy>(c, Object::ResidencyPolicy).boxed_local(),
+        one(Kind::ResourceInterpreter).run::<ResourceInterpreter>(c, Object::ResourceInterpreter).boxed_local(),
+        one(Kind::StorageClass).run::<StorageClass>(c, Object::StorageClass).boxed_local(),
+        one(Kind::TransferMechanism).run::<TransferMechanism>(c, Object::TransferMechanism).boxed_local(),
+        one(Kind::Volume).run::<Volume>(c, Object::Volume).boxed_local(),
+        one(Kind::VolumeAttributesClass).run::<VolumeAttributesClass>(c, Object::VolumeAttributesClass).boxed_local(),
+        publisher(shared.clone(), changed.clone()).boxed_local(),
+        types::run(client.clone(), shared.clone(), changed.clone()).boxed_local(),
+        wait_for_lists.boxed_local(),
+    ])
+    .await;
 }
 
 const KINDS: usize = 17;

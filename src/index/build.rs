@@ -22,6 +22,19 @@ use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::{HeldPods, Surroundings, World};
 use crate::interpret::{claim, read};
 
+/// Keeps a name in a set that is shared, or keeps it out of it.
+fn keep(set: &mut Arc<BTreeSet<String>>, name: String, holds: bool) {
+    if holds == set.contains(&name) {
+        return;
+    }
+    let set = Arc::make_mut(set);
+    if holds {
+        set.insert(name);
+    } else {
+        set.remove(&name);
+    }
+}
+
 impl Index {
     /// Rebuilds what has changed and returns the snapshot; the same one if nothing has.
     pub fn refresh(&mut self, now: Timestamp) -> Arc<World> {
@@ -59,19 +72,11 @@ impl Index {
             self.build_storage(around);
         }
         pods.extend(touched.iter().cloned());
-        let declared = !touched.is_empty();
-        if declared {
+        if !touched.is_empty() {
             let namespaces = Arc::make_mut(&mut around.namespaces);
             for name in touched {
                 let protects = self.holds_declarations(&name);
-                if protects != self.protected.contains(&name) {
-                    let protected = Arc::make_mut(&mut self.protected);
-                    if protects {
-                        protected.insert(name.clone())
-                    } else {
-                        protected.remove(&name)
-                    };
-                }
+                keep(&mut self.protected, name.clone(), protects);
                 if self.namespaces.contains_key(&name) {
                     namespaces.insert(name.clone(), self.scope(&name));
                 } else {
@@ -80,18 +85,16 @@ impl Index {
             }
         }
         around.resources = self.resources.clone();
-        let held = self.hold_pods(&mut world, pods);
+        self.hold_pods(&mut world, &pods);
         world.interpreters = self.interpreters.clone();
         world.valid_until = self.next_review();
         if law || policies || places {
             world.basis = Arc::new(self.basis((!places).then_some(world.basis.places)));
         }
         self.world = Arc::new(world);
-        if declared || held {
-            let now = self.named_holding();
-            if *self.holding != now {
-                self.holding = Arc::new(now);
-            }
+        for name in pods {
+            let holds = self.holds_pods_alone(&name);
+            keep(&mut self.holding, name, holds);
         }
         self.world.clone()
     }
@@ -105,12 +108,12 @@ impl Index {
             || here(self.foreign_clones.range(&first..).next())
     }
 
-    fn named_holding(&self) -> BTreeSet<String> {
-        let declares = |namespace: &str| {
-            let scope = self.world.namespace(namespace);
-            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
-        };
-        self.world.pods.keys().filter(|namespace| !declares(namespace)).map(ToString::to_string).collect()
+    /// Whether a namespace has pods that may hold data, and nothing else says so.
+    fn holds_pods_alone(&self, namespace: &str) -> bool {
+        let scope = self.world.namespace(namespace);
+        let declares =
+            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty());
+        !declares && self.world.pods.get(namespace).is_some()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
@@ -250,27 +253,23 @@ impl Index {
     }
 
     /// The pods of these namespaces, where any of them may hold data: then we are asked about all. Where none can, nothing is
-    /// kept, and nothing is published anew. Whether there are others than before of which pods are kept.
-    fn hold_pods(&self, world: &mut World, namespaces: BTreeSet<String>) -> bool {
-        let mut changed = false;
+    /// kept, and nothing is published anew.
+    fn hold_pods(&self, world: &mut World, namespaces: &BTreeSet<String>) {
         for namespace in namespaces {
             let is_protected = world
-                .namespace(&namespace)
+                .namespace(namespace)
                 .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
-                || self.foreign_clones.iter().any(|(space, _)| *space == namespace);
-            let says_so = || self.pods.of(&namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
+                || self.foreign_clones.iter().any(|(space, _)| space == namespace);
+            let says_so = || self.pods.of(namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
-            let pods = self.pods.of(&namespace).filter(|_| may_hold);
+            let pods = self.pods.of(namespace).filter(|_| may_hold);
             let held: HeldPods = pods.map(|(name, state)| (name.clone(), state.pod.clone())).collect();
-            let is_known = world.pods.contains_key(namespace.as_str());
-            changed |= is_known == held.is_empty();
             if !held.is_empty() {
-                Arc::make_mut(&mut world.pods).insert(namespace.into(), Arc::new(held));
-            } else if is_known {
-                Arc::make_mut(&mut world.pods).remove(namespace.as_str());
+                world.pods.insert_cow(namespace.as_str().into(), Arc::new(held));
+            } else if world.pods.get(namespace.as_str()).is_some() {
+                world.pods.remove_cow::<Arc<str>>(&namespace.as_str().into());
             }
         }
-        changed
     }
 
     /// The same without flows: what says which pods and claims touch which store.

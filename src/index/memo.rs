@@ -32,7 +32,7 @@ use crate::engine::law::transfer::sooner;
 use crate::engine::verdict::Verdict;
 use crate::interpret::reads::{self, Read};
 use crate::interpret::resource::Key;
-use crate::interpret::world::World;
+use crate::interpret::world::{HeldByNamespace, World};
 
 /// After so long a part is looked at anew, a quarter more or less, so that they do not come all at once.
 pub const SWEEP: SignedDuration = SignedDuration::from_mins(20);
@@ -212,7 +212,7 @@ impl Memo {
         }
         // Whatever is shared here is replaced when it changes, not changed in place.
         self.basis = world.clone();
-        self.basis.pods = Arc::default();
+        self.basis.pods = HeldByNamespace::default();
         let touched = std::mem::take(&mut self.pods_changed).into_iter().map(|name| Arc::new(Part::Pods(name)));
         let touched: Vec<Arc<Part>> = touched.filter(|part| !anew.contains(part)).collect();
         self.epoch += 1;

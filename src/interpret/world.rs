@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use immutable_chunkmap::map::Map;
 use jiff::Timestamp;
 
 use crate::engine::data::{Data, Source};
@@ -62,6 +63,10 @@ impl HeldPod {
 /// Pods of one namespace, by name. A snapshot is made for each change, so that it shares names as well.
 pub type HeldPods = BTreeMap<Arc<str>, Arc<HeldPod>>;
 
+/// The same by namespace. Pods change all the time, and each change makes a snapshot: this one shares with the last what is
+/// as it was.
+pub type HeldByNamespace = Map<Arc<str>, Arc<HeldPods>, 32>;
+
 /// One immutable snapshot of everything that a decision reads.
 #[derive(Debug, Clone, Default)]
 pub struct World {
@@ -74,7 +79,7 @@ pub struct World {
     /// What teaches resource types.
     pub interpreters: Arc<Interpreters>,
     /// Pods that may hold data: those of namespaces that hold any, and those that carry an origin label.
-    pub pods: Arc<BTreeMap<Arc<str>, Arc<HeldPods>>>,
+    pub pods: HeldByNamespace,
     /// From when on the snapshot no longer holds by itself, since a claim that data is no longer personal ends.
     pub valid_until: Option<Timestamp>,
     surroundings: Surroundings,
