@@ -440,22 +440,22 @@ fn parse(file: &str, text: &str, namespace: &str, into: &mut Vec<Document>) -> R
 }
 
 /// Objects of a list by themselves; documents without anything in them vanish.
-fn unrolled(value: Value) -> Vec<Value> {
+fn unrolled(mut value: Value) -> Vec<Value> {
     if value.is_null() {
         return Vec::new();
     }
-    let kind = value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
-    let (Some(kind), Some(Value::Array(items))) = (kind, value.get("items")) else { return vec![value] };
+    let kind = value.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List")).map(str::to_owned);
+    let items = value.get_mut("items").filter(|items| kind.is_some() && items.is_array()).map(Value::take);
+    let (Some(kind), Some(Value::Array(items))) = (kind, items) else { return vec![value] };
     // The items of a list of one kind need not say again what they are.
-    let whole = |item: &Value| {
-        let mut item = item.clone();
+    let whole = |mut item: Value| {
         if let Some(object) = item.as_object_mut().filter(|_| !kind.is_empty()) {
             object.entry("apiVersion").or_insert_with(|| value.get("apiVersion").cloned().unwrap_or_default());
-            object.entry("kind").or_insert_with(|| kind.into());
+            object.entry("kind").or_insert_with(|| kind.as_str().into());
         }
         item
     };
-    items.iter().map(whole).flat_map(unrolled).collect()
+    items.into_iter().map(whole).flat_map(unrolled).collect()
 }
 
 fn fill_namespace(value: &mut Value, namespace: &str) {

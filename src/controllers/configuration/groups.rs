@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BINDINGS, Inputs, PLACEMENTS};
@@ -28,8 +29,13 @@ impl Group {
 }
 
 pub(super) fn rule(group: &str, version: &str, resources: &[&str], operations: &[&str], scope: &str) -> Value {
+    rule_of(group, &[version], resources, operations, scope)
+}
+
+/// The same for several versions.
+fn rule_of(group: &str, versions: &[impl Serialize], resources: &[&str], operations: &[&str], scope: &str) -> Value {
     json!({
-        "apiGroups": [group], "apiVersions": [version], "resources": resources, "operations": operations, "scope": scope
+        "apiGroups": [group], "apiVersions": versions, "resources": resources, "operations": operations, "scope": scope,
     })
 }
 
@@ -76,12 +82,10 @@ pub(super) fn rules_of<'a>(served: impl Iterator<Item = &'a Served>, operations:
     for one in served.filter(|one| !NOT_ASKED.contains(&(one.group.as_str(), one.plural.as_str()))) {
         kinds.entry((&one.group, &one.versions)).or_default().push(&one.plural);
     }
-    let rule = |((group, versions), plurals): ((&str, &[String]), Vec<&str>)| {
-        json!({
-            "apiGroups": [group], "apiVersions": versions, "resources": plurals, "operations": operations, "scope": scope,
-        })
-    };
-    kinds.into_iter().map(rule).collect()
+    kinds
+        .into_iter()
+        .map(|((group, versions), plurals)| rule_of(group, versions, &plurals, operations, scope))
+        .collect()
 }
 
 /// An update of any object that leaves everything but status and bookkeeping as it is passes without asking; so does what

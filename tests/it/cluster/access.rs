@@ -6,7 +6,8 @@ use crate::client::{path_of, reference};
 use crate::plane::{OURS, Shared, condition, pod, shared};
 use crate::poll::{PATIENCE, until, yes};
 
-/// What the API server says of a connection by somebody of this group, whom nothing but admission keeps out.
+/// What the API server says of a connection by somebody of this group, whom nothing but admission keeps out: the webhook, or
+/// once it is in force the generated policy, each in words of its own.
 fn exec(shared: &Shared, namespace: &str, name: &str, group: &str) -> String {
     let path = format!("{}/exec?command=true", path_of(&reference("v1", "Pod", namespace, name)));
     let who = ("alice", &[group, "system:masters"][..]);
@@ -44,20 +45,20 @@ fn only_listed_groups_reach_into_pods_with_data() {
         shared.plane.admin.create(&pod(namespace, "app", &labels, json!({}))).ok();
         until("others are kept out", PATIENCE, || {
             let message = exec(shared, namespace, "app", "access-others");
-            yes(message.contains("[RES-UNKNOWN] pods/exec: cannot prove where"), message)
+            yes(message.contains("[RES-UNKNOWN]"), message)
         });
         until("those in the country may", PATIENCE, || {
             let message = exec(shared, namespace, "app", "access-support-de");
-            yes(!message.contains("domicile.dev\""), message)
+            yes(!message.contains("domicile"), message)
         });
         let abroad = exec(shared, namespace, "app", "access-support-us");
-        assert!(abroad.contains("[RES-PLACE] pods/exec: would access personal data of LI"), "{abroad}");
+        assert!(abroad.contains("[RES-PLACE]"), "{abroad}");
     }
     // Elsewhere nobody asks.
     shared.plane.namespace("access-elsewhere", &json!({}));
     shared.plane.admin.create(&pod("access-elsewhere", "app", &json!({}), json!({}))).ok();
     let elsewhere = exec(shared, "access-elsewhere", "app", "access-others");
-    assert!(!elsewhere.contains("domicile.dev\""), "{elsewhere}");
+    assert!(!elsewhere.contains("domicile"), "{elsewhere}");
 }
 
 #[test]
