@@ -22,6 +22,12 @@ use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::{HeldPods, Surroundings, World};
 use crate::interpret::{claim, read};
 
+/// Whether a namespace says by its label, its stores or its flows that data is in it.
+fn declares(world: &World, namespace: &str) -> bool {
+    let scope = world.namespace(namespace);
+    scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
+}
+
 /// Keeps a name in a set that is shared, or keeps it out of it.
 fn keep(set: &mut Arc<BTreeSet<String>>, name: String, holds: bool) {
     if holds == set.contains(&name) {
@@ -110,10 +116,7 @@ impl Index {
 
     /// Whether a namespace has pods that may hold data, and nothing else says so.
     fn holds_pods_alone(&self, namespace: &str) -> bool {
-        let scope = self.world.namespace(namespace);
-        let declares =
-            scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty());
-        !declares && self.world.pods.get(namespace).is_some()
+        !declares(&self.world, namespace) && self.world.pods.get(namespace).is_some()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
@@ -256,10 +259,8 @@ impl Index {
     /// kept, and nothing is published anew.
     fn hold_pods(&self, world: &mut World, namespaces: &BTreeSet<String>) {
         for namespace in namespaces {
-            let is_protected = world
-                .namespace(namespace)
-                .is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
-                || self.foreign_clones.iter().any(|(space, _)| space == namespace);
+            let is_protected =
+                declares(world, namespace) || self.foreign_clones.iter().any(|(space, _)| space == namespace);
             let says_so = || self.pods.of(namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
             let pods = self.pods.of(namespace).filter(|_| may_hold);
