@@ -72,6 +72,10 @@ fn taken(before: Option<&LeaseSpec>, identity: &str, now: Timestamp) -> LeaseSpe
     }
 }
 
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
 fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref()
 }
@@ -157,7 +161,7 @@ impl Election {
     /// Takes the lease if it is free.
     async fn attempt(&self, seen: &mut Option<Seen>) -> Result<Option<Held>, kube::Error> {
         let api = self.api();
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let params = params();
         let asked = Instant::now();
         let written = if let Some(mut lease) = api.get_opt(NAME).await? {
             let record = lease.spec.clone().unwrap_or_default();
@@ -198,7 +202,7 @@ impl Election {
     /// Renews the lease; returns when it is lost, or could not be renewed for too long.
     async fn renew(&self, held: &mut Held) {
         let api = self.api();
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let params = params();
         let mut pause = EVERY;
         loop {
             let give_up = held.renewed + GIVE_UP;
@@ -255,7 +259,7 @@ impl Election {
     /// Whether it was still ours. Tries until it is answered.
     async fn give_back(&self, mut lease: Lease) -> bool {
         let api = self.api();
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let params = params();
         loop {
             if let Some(spec) = &mut lease.spec {
                 spec.holder_identity = None;

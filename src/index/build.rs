@@ -111,7 +111,13 @@ impl Index {
         let here = |next: Option<&Name>| next.is_some_and(|(space, _)| space == namespace);
         here(self.stores.range(&first..).next().map(|(name, _)| name))
             || here(self.flows.range(&first..).next().map(|(name, _)| name))
-            || here(self.foreign_clones.range(&first..).next())
+            || self.holds_foreign_clones(namespace)
+    }
+
+    /// Whether a claim of a namespace is filled from another one.
+    fn holds_foreign_clones(&self, namespace: &str) -> bool {
+        let first = (namespace.to_owned(), String::new());
+        self.foreign_clones.range(&first..).next().is_some_and(|(space, _)| space == namespace)
     }
 
     /// Whether a namespace has pods that may hold data, and nothing else says so.
@@ -259,8 +265,7 @@ impl Index {
     /// kept, and nothing is published anew.
     fn hold_pods(&self, world: &mut World, namespaces: &BTreeSet<String>) {
         for namespace in namespaces {
-            let is_protected =
-                declares(world, namespace) || self.foreign_clones.iter().any(|(space, _)| space == namespace);
+            let is_protected = declares(world, namespace) || self.holds_foreign_clones(namespace);
             let says_so = || self.pods.of(namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
             let pods = self.pods.of(namespace).filter(|_| may_hold);
