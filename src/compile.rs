@@ -199,6 +199,12 @@ impl Plan {
         self.objects.insert((kind, name.clone()), Generated { kind, name, spec: Arc::new(spec) });
     }
 
+    /// Leaves to the webhooks what policies let be at places that are not proven.
+    fn leave_unproven(&mut self, what: &str, scope: &Scope, policies: &[String]) {
+        let what = format!("{what} with {}: places that are not proven are not refused", scope.data.via);
+        self.left.push(Left { policies: policies.to_vec(), what });
+    }
+
     /// A validating policy that its binding applies everywhere that it matches.
     fn validate(&mut self, name: String, mut spec: Value) {
         spec["failurePolicy"] = "Fail".into();

@@ -14,6 +14,9 @@ pub const NAME: &str = "domicile-bindings";
 /// Adds the policy of a scope. A binding does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, scope: &Scope) {
     let Some(first) = scope.process.first().filter(|_| scope.whole && scope.open.is_none()) else { return };
+    if !scope.process.refuse_unproven() {
+        return plan.leave_unproven("bindings", scope, &first.policies);
+    }
     if first.ways.unlisted.contains(NODE_NAMES) {
         let what = format!("bindings with {}: too many nodes inside to list", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::cel;
-use super::{Left, Plan, Scope, rules, sentence};
+use super::{Plan, Scope, rules, sentence};
 use crate::engine::country::CountrySet;
 use crate::interpret::world::World;
 
@@ -17,12 +17,8 @@ const MOST_VOLUMES: usize = 1000;
 /// Adds the policy of a scope.
 pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
     let Some(first) = scope.store.first().filter(|_| scope.claims) else { return };
-    if !scope.store.0.iter().all(|span| span.allowance.refuses_unproven) {
-        plan.left.push(Left {
-            policies: first.policies.clone(),
-            what: format!("claims with {}: places that are not proven are not refused", scope.data.via),
-        });
-        return;
+    if !scope.store.refuse_unproven() {
+        return plan.leave_unproven("claims", scope, &first.policies);
     }
     let spans = |known: &dyn Fn(&CountrySet) -> BTreeSet<String>| {
         let each = scope.store.0.iter().map(|span| (span.until, cel::set(&known(&span.countries))));

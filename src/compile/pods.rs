@@ -1,5 +1,9 @@
 //! Pods: refused unless their constraints lead inside by themselves, pinned where they say nothing about places.
 //!
+//! Where pods may not be pinned, only those are refused that say nothing about places, or name a node that is not inside: where
+//! several requirements lead together the webhook tells, and a binding that follows them abroad is refused all the same.
+//! What a scope does not know is whether a pod holds other data as well; as long as a policy forbids pinning, any may.
+//!
 //! "By themselves" is meant literally: a node selector or every required term names a label of which each value is known to
 //! lead inside. Whatever leads inside in another way (two terms that only together do, a zone in which there is no node yet)
 //! is pinned as well by the webhook, so that the API server can see it.
@@ -12,6 +16,7 @@ use super::cel::{self, BOUND, EMPTY_TERM, TERMS};
 use super::scope::NODE_NAMES;
 use super::{Inputs, Left, Plan, Scope, Span, labelled, rules, sentence};
 use crate::engine::node::{COUNTRY_LABEL, REGION_LABEL};
+use crate::engine::policy::{Mode, Policy, RewritePods};
 use crate::engine::rewrite::Pin;
 use crate::interpret::objects::telling::{SECRET, TELLING};
 use crate::interpret::world::World;
@@ -34,6 +39,9 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
         }
         return;
     };
+    if !scope.process.refuse_unproven() {
+        return plan.leave_unproven("pods", scope, &first.policies);
+    }
     let spans = scope.process.0.iter().map(|span| {
         let mut values = span.ways.values.clone();
         values.insert(NODE_NAMES.to_owned(), span.ways.nodes.clone());
@@ -45,6 +53,11 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
         let key = |key: &String| if key == NODE_NAMES { "name" } else { key.as_str() }.to_owned();
         let keys: Vec<String> = unlisted.iter().map(key).collect();
         let what = format!("pods with {} that choose nodes by {}: too many to list", scope.data.via, keys.join(", "));
+        plan.left.push(Left { policies: first.policies.clone(), what });
+    }
+    let (expression, loose) = expression(world, inputs, scope, first, &unlisted);
+    if let Some(why) = loose {
+        let what = format!("pods with {} that name places: {why}", scope.data.via);
         plan.left.push(Left { policies: first.policies.clone(), what });
     }
     let message = format!(
@@ -63,7 +76,7 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
                 {"name": "allowed", "expression": allowed},
                 {"name": "terms", "expression": TERMS},
             ],
-            "validations": [{"expression": scope.unless_open(inside(&unlisted)), "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": scope.unless_open(expression), "message": message, "reason": "Forbidden"}],
         }),
     );
     let pinned = scope.label.as_ref().zip(scope.exact_pin(world));
@@ -74,14 +87,38 @@ pub fn add(plan: &mut Plan, world: &World, inputs: &Inputs, scope: &Scope) {
     }
 }
 
+/// When a pod passes, and why that is looser than the decision, if it is.
+fn expression(
+    world: &World,
+    inputs: &Inputs,
+    scope: &Scope,
+    first: &Span,
+    unlisted: &BTreeSet<String>,
+) -> (String, Option<&'static str>) {
+    let says_where = || says_where(&first.keys(), unlisted);
+    if !scope.process.may_pin() {
+        return (says_where(), Some("they may not be pinned"));
+    }
+    let forbids = |policy: &Policy| policy.mode == Mode::Enforce && policy.rewrite_pods == RewritePods::Never;
+    if !world.policies.iter().any(forbids) {
+        return (inside(unlisted), None);
+    }
+    // A pod that holds other data as well may be one that is not pinned.
+    let Some(apart) = scope.label.as_ref().map(|_| scope.apart.union(&inputs.exempt)) else {
+        return (says_where(), Some("what else they hold may forbid to pin them"));
+    };
+    let mut alone = vec![format!("!(object.metadata.namespace in {})", cel::set(apart))];
+    alone.extend(silent_about_data("object").into_iter().map(|(_, condition)| format!("({condition})")));
+    let expression = format!("{} ? ({}) : ({})", cel::all(&alone), inside(unlisted), says_where());
+    (expression, Some("what else some of them hold may forbid to pin them"))
+}
+
 /// Whether the constraints of a pod name only what is allowed. What is not listed is for the webhook to tell.
 fn inside(unlisted: &BTreeSet<String>) -> String {
     let told = |key: &str, listed: String| {
         if unlisted.is_empty() { listed } else { format!("({key} in {} || ({listed}))", cel::set(unlisted)) }
     };
-    let known = |key: &str, value: &str| {
-        told(key, format!("{key} in variables.allowed && {value} in variables.allowed[{key}]"))
-    };
+    let known = |key: &str, value: &str| told(key, listed(key, value));
     let every = |key: &str, values: &str| {
         told(key, format!("{key} in variables.allowed && {values}.all(value, value in variables.allowed[{key}])"))
     };
@@ -102,6 +139,23 @@ fn inside(unlisted: &BTreeSet<String>) -> String {
         "{BOUND} ? ({}) : ({selector} || (size(variables.terms) > 0 && \
          variables.terms.all(term, {EMPTY_TERM} || {expression} || {field})))",
         known(&nodes, "object.spec.nodeName")
+    )
+}
+
+/// Whether a value is one of those that lead inside.
+fn listed(key: &str, value: &str) -> String {
+    format!("{key} in variables.allowed && {value} in variables.allowed[{key}]")
+}
+
+/// Whether a pod names a node that is allowed, or anything at all that says something about places.
+fn says_where(keys: &BTreeSet<String>, unlisted: &BTreeSet<String>) -> String {
+    let keys = cel::set(keys);
+    let nodes = cel::text(NODE_NAMES);
+    let named = if unlisted.contains(NODE_NAMES) { "true".to_owned() } else { listed(&nodes, "object.spec.nodeName") };
+    format!(
+        "{BOUND} ? ({named}) : ((has(object.spec.nodeSelector) && object.spec.nodeSelector.exists(key, key in {keys})) || \
+         (size(variables.terms) > 0 && variables.terms.all(term, {EMPTY_TERM} || has(term.matchFields) || \
+         (has(term.matchExpressions) && term.matchExpressions.exists(one, one.key in {keys})))))"
     )
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::cel;
-use super::{Left, Plan, Scope, sentence};
+use super::{Plan, Scope, sentence};
 use crate::engine::policy::Accessors;
 use crate::interpret::access::Way;
 use crate::interpret::world::World;
@@ -43,10 +43,8 @@ impl People {
 /// Adds the policy of a scope. A connection does not show the labels of its pod, so that only whole namespaces can be judged.
 pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
     let Some(first) = scope.access.first().filter(|_| scope.whole && scope.open.is_none()) else { return };
-    if !first.allowance.refuses_unproven {
-        let what = format!("who reaches into pods with {}: places that are not proven are not refused", scope.data.via);
-        plan.left.push(Left { policies: first.policies.clone(), what });
-        return;
+    if !scope.access.refuse_unproven() {
+        return plan.leave_unproven("who reaches into pods", scope, &first.policies);
     }
     let law = world.policies.law(&world.lawbook, scope.now);
     let entries = || world.policies.covering(&scope.data, &law).flat_map(|policy| &policy.access);

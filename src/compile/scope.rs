@@ -117,6 +117,17 @@ impl Spans {
         self.0.first()
     }
 
+    /// Whether places that are not proven are refused at any time. What is generated refuses all that it does not know to be
+    /// inside, and so can stand only where the decision refuses that too.
+    pub fn refuse_unproven(&self) -> bool {
+        self.0.iter().all(|span| span.allowance.refuses_unproven)
+    }
+
+    /// Whether pods that do not lead inside by themselves are pinned at any time.
+    pub fn may_pin(&self) -> bool {
+        self.0.iter().all(|span| span.allowance.pods_may_be_pinned)
+    }
+
     /// What is too long to be written down at any time.
     pub fn unlisted(&self) -> BTreeSet<String> {
         self.0.iter().flat_map(|span| &span.ways.unlisted).cloned().collect()

@@ -26,7 +26,8 @@ pub struct Allowance {
     pub pods_may_be_pinned: bool,
     /// Which node label the enforcing policies want.
     pub pin_by: PinBy,
-    /// Whether every enforcing policy refuses places that are not proven.
+    /// Whether an enforcing policy that allows less than every place refuses those that are not proven: a place that may be
+    /// anywhere is then refused by that one, and one of which a part is known to lie outside by whichever forbids it.
     pub refuses_unproven: bool,
     /// Whether every enforcing policy lets a class or region be replaced.
     pub storage_may_be_replaced: bool,
@@ -52,13 +53,13 @@ pub fn allowance(
         has_more_to_say: !limits.enforced.is_subset(&limits.all),
         pods_may_be_pinned: limits.pods_may_be_pinned,
         pin_by: limits.pin_by,
-        refuses_unproven: true,
+        refuses_unproven: false,
         storage_may_be_replaced: true,
         policies: Vec::new(),
     };
-    policies.limits(asked, data, &law, |policy, _| {
+    policies.limits(asked, data, &law, |policy, leaves| {
         if policy.mode == Mode::Enforce {
-            allowance.refuses_unproven &= policy.unknown_place == Mode::Enforce;
+            allowance.refuses_unproven |= policy.unknown_place == Mode::Enforce && !leaves.allowed.is_full();
             allowance.storage_may_be_replaced &= policy.rewrite_storage == RewriteStorage::OnCreate;
             allowance.policies.push(policy.name.clone());
         }

@@ -335,7 +335,7 @@ impl NodeMap {
     /// Whether `values_within` would list this value, wherever it leads.
     pub fn lists(&self, key: &str, value: &str, gazetteer: &Gazetteer) -> bool {
         match key {
-            COUNTRY_LABEL => true,
+            COUNTRY_LABEL => Country::parse(value).is_ok_and(|country| country.is_assigned()),
             REGION_LABEL | OLD_REGION_LABEL => {
                 self.by_region.contains_key(value) || self.candidates.iter().any(|(id, _)| id == value)
             }

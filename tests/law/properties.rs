@@ -1,7 +1,7 @@
 //! The invariants of the decision as properties of random worlds and random objects, nasty ones by preference.
 
 mod exceptions;
-mod generate;
+pub mod generate;
 mod scheduler;
 
 use std::fmt::Debug;
@@ -22,11 +22,11 @@ use serde_json::Value;
 use generate::NAMESPACE;
 
 /// How often each property is tried. Together they stay far below a minute.
-fn tries(cases: u32) -> Config {
+pub fn tries(cases: u32) -> Config {
     Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() }
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
 }
 
@@ -60,12 +60,12 @@ fn judge_text(
     interpret::judge(world, &request, now())
 }
 
-fn judge(world: &World, object: &Value) -> Judgement {
+pub fn judge(world: &World, object: &Value) -> Judgement {
     let (group, kind) = generate::kind_of(object);
     judge_text(world, group, kind, &object.to_string(), None).unwrap()
 }
 
-fn patched(object: &Value, judgement: &Judgement) -> Value {
+pub fn patched(object: &Value, judgement: &Judgement) -> Value {
     let mut object = object.clone();
     json_patch::patch(&mut object, &judgement.patch).unwrap();
     object
