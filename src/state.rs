@@ -34,7 +34,7 @@ pub struct Shared {
     types_known: AtomicBool,
     served: ArcSwap<BTreeSet<Served>>,
     enforced: ArcSwap<BTreeSet<String>>,
-    compiled: ArcSwap<Vec<Group>>,
+    compiled: ArcSwapOption<Vec<Group>>,
     registered: watch::Sender<Option<Arc<Vec<Group>>>>,
     left: ArcSwap<Vec<Left>>,
     live: ArcSwapOption<Live>,
@@ -113,7 +113,7 @@ impl Shared {
             types_known: AtomicBool::new(false),
             served: ArcSwap::default(),
             enforced: ArcSwap::default(),
-            compiled: ArcSwap::default(),
+            compiled: ArcSwapOption::default(),
             registered: watch::Sender::default(),
             left: ArcSwap::default(),
             live: ArcSwapOption::default(),
@@ -363,15 +363,16 @@ impl Shared {
         self.enforced.load_full()
     }
 
-    /// What generated policies that are in force decide completely, so that the API server need not ask us.
-    pub fn compiled(&self) -> Arc<Vec<Group>> {
+    /// What generated policies that are in force decide completely, so that the API server need not ask us; nothing as long as
+    /// nobody has looked which are.
+    pub fn compiled(&self) -> Option<Arc<Vec<Group>>> {
         self.compiled.load_full()
     }
 
     /// Notes what generated policies decide; they must be in force.
     pub fn set_compiled(&self, groups: &[Group]) {
-        if **self.compiled.load() != groups {
-            self.compiled.store(Arc::new(groups.to_vec()));
+        if self.compiled().is_none_or(|known| *known != groups) {
+            self.compiled.store(Some(Arc::new(groups.to_vec())));
             self.generation.send_modify(|generation| *generation += 1);
         }
     }
@@ -388,7 +389,7 @@ impl Shared {
 
     /// Forgets what was in force when this replica last wrote.
     pub fn forget_compiled(&self) {
-        self.set_compiled(&[]);
+        self.compiled.store(None);
         self.set_registered(None);
     }
 

@@ -130,25 +130,33 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
     const RETRY: Duration = Duration::from_secs(1);
     // Also written again from time to time: a repair that went unnoticed, or an owner that is another one now.
     const REPAIR: Duration = Duration::from_secs(30);
+    // Whoever has just begun to lead leaves what the API server knows as it is until it is clear which policies are in force:
+    // until then they go on deciding, also when this replica dies at once. But not for long.
+    const LOOKED_FOR: Duration = Duration::from_secs(5);
     let mut published = shared.published();
-    let mut written: Option<(Inputs, [Option<i64>; 2])> = None;
+    let mut written: Option<Written> = None;
     let mut repair = tokio::time::Instant::now();
+    let mut begun = None;
     loop {
         inputs.authority.clone_from(&shared.trusted());
-        if shared.enforcing() && !inputs.authority.is_empty() {
+        let may_write = shared.enforcing() && !inputs.authority.is_empty();
+        let waits = may_write && {
+            let begun = *begun.get_or_insert_with(tokio::time::Instant::now);
+            let absent = shared.live().is_some_and(|live| live.generations().contains(&None));
+            !absent && shared.compiled().is_none() && begun.elapsed() < LOOKED_FOR
+        };
+        if may_write && !waits {
             {
                 let index = shared.index();
                 (inputs.protected, inputs.holding) = (index.protected(), index.holding());
             }
-            (inputs.served, inputs.compiled) = (shared.served(), shared.compiled());
+            (inputs.served, inputs.compiled) = (shared.served(), shared.compiled().unwrap_or_default());
             inputs.rewrites_storage =
                 shared.world().policies.iter().any(|policy| policy.rewrite_storage == RewriteStorage::OnCreate);
             let live = shared.live().map(|live| live.generations());
-            // What our own writes came to is told by the watch a moment later: older versions are no news.
-            let theirs = |generations: &[Option<i64>; 2]| live.is_some_and(|live| differs(&live, generations));
             let stands = match &written {
-                Some((before, generations)) if *before == inputs => {
-                    let theirs = theirs(generations);
+                Some(written) if written.inputs == inputs => {
+                    let theirs = live.is_some_and(|live| differs(&live, written));
                     if theirs {
                         tell(&shared);
                     }
@@ -162,7 +170,7 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
                 reconcile.ended(turn.is_ok());
                 match turn {
                     Ok(generations) => {
-                        written = Some((inputs.clone(), generations));
+                        written = Some(Written { inputs: inputs.clone(), generations, seen: live });
                         repair = tokio::time::Instant::now() + REPAIR;
                         shared.set_registered(Some(inputs.compiled.clone()));
                     }
@@ -198,11 +206,19 @@ fn tell(shared: &Shared) {
     shared.tell(Draft { regarding, related: None, warning: true, action: "Reconcile", reason, note });
 }
 
-/// Whether somebody else has written since (no client): a configuration is gone, or newer than what we wrote.
-fn differs(live: &[Option<i64>; 2], written: &[Option<i64>; 2]) -> bool {
-    live.iter()
-        .zip(written)
-        .any(|(live, written)| live.is_none_or(|live| written.is_some_and(|written| live > written)))
+/// What was written last, as which versions, and which the watch had shown by then.
+struct Written {
+    inputs: Inputs,
+    generations: [Option<i64>; 2],
+    seen: Option<[Option<i64>; 2]>,
+}
+
+/// Whether somebody else has written since (no client): a configuration is gone, or newer than what we wrote. What our own
+/// writes came to is told by the watch a moment later: as long as it shows what it did before them, that is no news.
+fn differs(live: &[Option<i64>; 2], written: &Written) -> bool {
+    let unchanged = |at: usize| written.seen.is_none_or(|seen| seen[at] == live[at]);
+    let newer = |at: usize| written.generations[at].is_some_and(|written| live[at] > Some(written));
+    (0..live.len()).any(|at| (live[at].is_none() && !unchanged(at)) || newer(at))
 }
 
 /// Why they could not be written.
@@ -231,13 +247,37 @@ async fn write(client: &Client, inputs: &mut Inputs, owner: &Owner) -> Result<[O
 mod tests {
     use super::*;
 
+    fn written(seen: [Option<i64>; 2]) -> Written {
+        let address = Address::Url("https://127.0.0.1".to_owned());
+        let inputs = Inputs::new(address, "domicile-system".to_owned(), false);
+        Written { inputs, generations: [Some(3), Some(2)], seen: Some(seen) }
+    }
+
     #[test]
     fn only_what_is_gone_or_newer_than_our_own_write_was_changed_by_somebody_else() {
-        let written = [Some(3), Some(2)];
+        let written = written([Some(2), Some(2)]);
         assert!(!differs(&[Some(3), Some(2)], &written));
         // The watch has not told of our write yet.
         assert!(!differs(&[Some(2), Some(2)], &written));
         assert!(differs(&[Some(3), Some(3)], &written));
         assert!(differs(&[None, Some(2)], &written));
+    }
+
+    #[test]
+    fn what_was_not_there_before_our_own_write_was_not_removed_by_somebody_else() {
+        let written = written([None, None]);
+        assert!(!differs(&[None, None], &written));
+        assert!(!differs(&[Some(3), None], &written));
+        assert!(differs(&[Some(4), None], &written));
+    }
+
+    #[test]
+    fn no_list_is_written_empty_which_the_api_server_would_take_for_a_change_each_time() {
+        let address = Address::Url("https://127.0.0.1".to_owned());
+        let inputs = Inputs::new(address, "domicile-system".to_owned(), false);
+        for configuration in [validating(&inputs), mutating(&inputs)] {
+            let text = configuration.to_string();
+            assert!(!text.contains("[]"), "{text}");
+        }
     }
 }

@@ -289,11 +289,18 @@ impl<'a> Keeper<'a> {
         let plan = self.plan();
         let Steps { write, repair, remove } = steps(&self.seen, &plan);
         if !write.is_empty() {
-            // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
-            self.shared.set_compiled(&unaffected(&self.shared.compiled(), &plan.groups));
+            let before = self.shared.compiled();
+            if let Some(before) = &before {
+                // Groups of which nothing changes go on as they are; the others are asked about until all is in force.
+                self.shared.set_compiled(&unaffected(before, &plan.groups));
+            }
             tell(self.shared, &repair);
-            self.write(&write).await?;
-            tracing::debug!(written = write.len(), repaired = repair.len(), "generated policies written");
+            let changed = self.write(&write).await?;
+            tracing::debug!(written = write.len(), changed, repaired = repair.len(), "generated policies written");
+            if before.is_none() && changed > 0 {
+                self.shared.set_compiled(&[]);
+            }
+            // Also where nothing has changed: whoever led before may have written it a moment ago.
             self.settles = Some(Instant::now() + TAKES_EFFECT);
         }
         if let Some(at) = self.settles.filter(|at| *at > Instant::now()) {
@@ -336,20 +343,24 @@ impl<'a> Keeper<'a> {
         Ok(Instant::now() + LOOK_AGAIN)
     }
 
-    async fn write(&mut self, objects: &[Generated]) -> Result<(), KeepError> {
+    /// Writes them (client), and tells how many of them were not in the cluster already, just so.
+    async fn write(&mut self, objects: &[Generated]) -> Result<usize, KeepError> {
         // There are two objects and more for each store that chooses its pods: thousands in a large cluster.
         const AT_ONCE: usize = 8;
         let owner = self.owner.current(self.client).await?;
         let mut written = futures::stream::iter(objects)
             .map(async |object| (object, put(self.client, object, owner.as_ref()).await))
             .buffer_unordered(AT_ONCE);
+        let mut changed = 0;
         while let Some((object, version)) = written.next().await {
             let version = version?;
             let key = (object.kind, object.name.clone());
-            self.seen.present.insert(key.clone(), version.clone());
+            let before = self.seen.present.insert(key.clone(), version.clone());
+            // To write what is there already makes no new generation of it, whoever wrote it.
+            changed += usize::from(before.as_ref() != Some(&version));
             self.seen.written.insert(key, (object.clone(), version));
         }
-        Ok(())
+        Ok(changed)
     }
 }
 

@@ -13,12 +13,11 @@ use crate::interpret::own::OwnKind;
 use crate::webhook::admit::Phase;
 
 fn entry(inputs: &Inputs, phase: Phase, selection: &Selection, group: &Group) -> Value {
-    json!({
+    let mut entry = json!({
         "name": format!("{}.{}{}.{GROUP}", group.name, selection.name, selection.part),
         "admissionReviewVersions": ["v1"],
         "clientConfig": inputs.client(&format!("/{}/{}", phase.name(), selection.name)),
         "failurePolicy": group.failure_policy,
-        "matchConditions": group.conditions,
         "matchPolicy": "Equivalent",
         "namespaceSelector": selection.namespaces,
         "objectSelector": selection.objects,
@@ -26,7 +25,12 @@ fn entry(inputs: &Inputs, phase: Phase, selection: &Selection, group: &Group) ->
         // Events are written for real requests only.
         "sideEffects": "NoneOnDryRun",
         "timeoutSeconds": TIMEOUT_SECONDS,
-    })
+    });
+    // The API server keeps no empty list, and takes one for a change whenever the same is written again.
+    if group.conditions.as_array().is_some_and(|conditions| !conditions.is_empty()) {
+        entry["matchConditions"] = group.conditions.clone();
+    }
+    entry
 }
 
 /// The labels of everything that the operator makes.

@@ -223,6 +223,28 @@ fn what_is_compiled_holds_and_works_without_the_operator_and_without_its_webhook
 }
 
 #[test]
+fn whoever_begins_to_lead_leaves_what_is_in_force_as_it_is() {
+    let plane = alone();
+    plane.namespace("again-lt", &json!({"domicile.dev/origin": "LT"}));
+    let operator = Operator::started(&plane.operator);
+    compiled(&plane, "LT");
+    let generations = || {
+        ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"].map(|kind| {
+            let configuration = plane.admin.get(&reference(REGISTRATION, kind, "", "domicile")).unwrap();
+            configuration["metadata"]["generation"].as_i64().unwrap()
+        })
+    };
+    let looks = |operator: &Operator| operator.log().matches("generated policies are in force").count();
+    let (before, seen) = (generations(), looks(&operator));
+    operator.kill();
+    let operator = Operator::started(&plane.operator);
+    until("the next one has looked at them", PATIENCE, || yes(looks(&operator) > seen, operator.log_tail()));
+    // A repair would come at once.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(generations(), before, "in between the webhooks were asked about everything again");
+}
+
+#[test]
 fn whoever_changes_a_generated_policy_changes_nothing_for_long() {
     let plane = alone();
     let admin = &plane.admin;
