@@ -280,9 +280,13 @@ pub fn silent_about_data(object: &str) -> Vec<(&'static str, String)> {
                   !has(source.configMap) || source.configMap.name == 'kube-root-ca.crt'))";
     let telling = alternatives(&TELLING);
     let secret = alternatives(&SECRET);
-    // Three labels with two that have letters may be a host; fewer dots are not worth telling apart here.
+    // Three labels with two that have letters may be a host; fewer dots are not worth telling apart here. What is made of
+    // several variables shows only when they are put together.
     let plain = |value: &str| {
-        format!("!{value}.contains('://') && !{value}.contains('arn:') && !{value}.matches('\\\\.[^.]*\\\\.')")
+        format!(
+            "!{value}.contains('://') && !{value}.contains('arn:') && !{value}.contains('$(') && \
+             !{value}.matches('\\\\.[^.]*\\\\.')"
+        )
     };
     // What has the form of a region, or of a host with a port.
     let placeless = |value: &str| {

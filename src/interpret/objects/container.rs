@@ -1,23 +1,19 @@
 //! Containers, as far as they reference secrets and say where they send data.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::decode::list;
 use super::telling::Telling;
-use super::variables::{telling_variables, telling_words};
+use super::variables::{Variables, telling_words};
 
 /// A container, as far as it references secrets and says where it sends data.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Container {
     /// Single variables, of those only that reference something or may say where data goes.
-    #[serde(default, deserialize_with = "telling_variables")]
     pub env: Vec<Env>,
-    /// Its command, where that may say where data goes.
-    #[serde(default, deserialize_with = "telling_words")]
+    /// Its command, where that may say where data goes, with what its variables stand for.
     pub command: Vec<String>,
     /// Its arguments, the same.
-    #[serde(default, deserialize_with = "telling_words")]
     pub args: Vec<String>,
     /// What runs before it stops and after it starts.
     pub lifecycle: Option<Box<Lifecycle>>,
@@ -28,8 +24,35 @@ pub struct Container {
     /// How it is known to have started.
     pub startup_probe: Option<Box<Hook>>,
     /// Whole maps of variables.
-    #[serde(default, deserialize_with = "list")]
     pub env_from: Vec<EnvFrom>,
+}
+
+/// A container as it is written: its variables may stand behind what is made of them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(borrow, default)]
+    env: Variables<'a>,
+    #[serde(default, deserialize_with = "list")]
+    command: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    args: Vec<String>,
+    lifecycle: Option<Box<Lifecycle>>,
+    liveness_probe: Option<Box<Hook>>,
+    readiness_probe: Option<Box<Hook>>,
+    startup_probe: Option<Box<Hook>>,
+    #[serde(default, deserialize_with = "list")]
+    env_from: Vec<EnvFrom>,
+}
+
+impl<'de> Deserialize<'de> for Container {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { mut env, command, args, lifecycle, liveness_probe, readiness_probe, startup_probe, env_from } =
+            Written::deserialize(deserializer)?;
+        let (command, args) = (env.telling_words(command), env.telling_words(args));
+        let env = env.kept;
+        Ok(Self { env, command, args, lifecycle, liveness_probe, readiness_probe, startup_probe, env_from })
+    }
 }
 
 /// What runs around a container.

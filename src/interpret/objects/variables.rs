@@ -10,50 +10,70 @@ use super::container::{Env, EnvSource};
 use super::decode::list;
 use super::telling::{is_like_region, is_secret, may_tell, names_what_tells, telling};
 
-/// Variables that reference something or may say where data goes: most do neither, and a pod may carry hundreds.
-pub fn telling_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Env>, D::Error> {
-    struct Secrets;
-    impl<'de> Visitor<'de> for Secrets {
-        type Value = Vec<Env>;
+/// The variables of a container as they are read: those that reference something or may say where data goes, of what may be
+/// hundreds that do neither, and what all of them stand for, of which others and arguments may be made.
+#[derive(Default)]
+pub struct Variables<'a> {
+    pub kept: Vec<Env>,
+    all: Vec<(Cow<'a, str>, Set<'a>)>,
+    room: usize,
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of variables")
-        }
+impl<'de: 'a, 'a> Deserialize<'de> for Variables<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Variables<'de>;
 
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_none<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-            deserializer.deserialize_seq(self)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut kept = Vec::new();
-            // What variables before stand for, of which a value may be made.
-            let mut before: Vec<(Cow<'_, str>, Set<'_>)> = Vec::new();
-            let mut room = FILLED;
-            while let Some(Variable { name: Text(name), value, value_from }) = list.next_element()? {
-                let value = value.map(|Text(value)| filled(value, &before, &mut room));
-                before.push((name.clone(), Set::by(value.as_ref(), value_from.as_ref())));
-                let refers =
-                    |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
-                if let Some(source) = value_from.filter(refers) {
-                    kept.push(Env::referring(&name, source));
-                } else if let Some(value) = value
-                    && let Some(telling) = telling(&name, &value)
-                {
-                    kept.push(Env::told(&name, &value, telling));
-                }
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of variables")
             }
-            Ok(kept)
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Variables::default())
+            }
+
+            fn visit_none<E>(self) -> Result<Self::Value, E> {
+                Ok(Variables::default())
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_seq(self)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut variables = Variables { room: FILLED, ..Variables::default() };
+                while let Some(variable) = list.next_element()? {
+                    variables.add(variable);
+                }
+                Ok(variables)
+            }
+        }
+        deserializer.deserialize_option(List)
+    }
+}
+
+impl<'a> Variables<'a> {
+    fn add(&mut self, Variable { name: Text(name), value, value_from }: Variable<'a>) {
+        let value = value.map(|Text(value)| filled(value, &self.all, &mut self.room));
+        self.all.push((name.clone(), Set::by(value.as_ref(), value_from.as_ref())));
+        let refers = |source: &EnvSource| source.secret_key_ref.is_some() || source.config_map_key_ref.is_some();
+        if let Some(source) = value_from.filter(refers) {
+            self.kept.push(Env::referring(&name, source));
+        } else if let Some(value) = value
+            && let Some(telling) = telling(&name, &value)
+        {
+            self.kept.push(Env::told(&name, &value, telling));
         }
     }
-    deserializer.deserialize_option(Secrets)
+
+    /// Commands and arguments as the container gets them, in their order; none if no one may say where data goes.
+    pub fn telling_words(&mut self, mut words: Vec<String>) -> Vec<String> {
+        for word in words.iter_mut().filter(|word| word.contains("$(")) {
+            *word = filled(Cow::Owned(std::mem::take(word)), &self.all, &mut self.room).into_owned();
+        }
+        only_telling(words)
+    }
 }
 
 /// A variable as it is read: most are not kept.
@@ -151,13 +171,16 @@ fn service(text: &str) -> Option<&str> {
     (text.is_empty() || text.starts_with([':', '/'])).then_some(text)
 }
 
-/// Commands and arguments of which one may say where data goes, in their order; none if no one does.
+/// The words of a command of which one may say where data goes, in their order; none if no one does.
 pub fn telling_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let mut all: Vec<String> = list(deserializer)?;
+    list(deserializer).map(only_telling)
+}
+
+fn only_telling(mut words: Vec<String>) -> Vec<String> {
     // A host may stand anywhere in a command, and has a dot.
     let region = |word: &String| word.split(|one: char| one.is_whitespace() || "=,;".contains(one)).any(is_like_region);
-    if !all.iter().any(|word| word.contains('.') || names_what_tells(word) || region(word) || may_tell("", word)) {
-        all.clear();
+    if !words.iter().any(|word| word.contains('.') || names_what_tells(word) || region(word) || may_tell("", word)) {
+        words.clear();
     }
-    Ok(all)
+    words
 }

@@ -9,7 +9,9 @@ use domicile::index::{Index, Object};
 use domicile::interpret::access::Way;
 use domicile::interpret::{self, Judgement, Operation};
 use jiff::Timestamp;
+use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::evaluate::{Asked, Policies};
@@ -192,4 +194,26 @@ proptest! {
         pod["spec"]["containers"][0]["envFrom"].take();
         agrees(&manifests, &pod)?;
     }
+
+    /// Pieces of places, of which others are made.
+    #[test]
+    fn what_containers_are_told_in_pieces_is_decided_alone_only_where_it_says_nothing(
+        (left, right) in (select(LEFT), select(RIGHT)),
+        (made, argument) in (select(MADE), option::of(select(MADE))),
+    ) {
+        let named = |(name, value): (&str, &str)| json!({"name": name, "value": value});
+        let env: Vec<Value> = [("A", left), ("B", right), ("C", made)].map(named).into();
+        let args: Vec<&str> = argument.into_iter().collect();
+        let container = json!({"name": "app", "image": "example.org/app:1", "env": env, "args": args});
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app", "namespace": NAMESPACE},
+            "spec": {"containers": [container]},
+        });
+        agrees(&[generate::namespace(Some("DE"))], &pod)?;
+    }
 }
+
+const LEFT: &[&str] = &["https:/", "s3.us-", "s3.", "us-east-", "eu-central-", "--region=us-", "plain", ""];
+const RIGHT: &[&str] =
+    &["/attacker.example", "east-1.amazonaws.com", "amazonaws.com:443", "1", "attacker.example:443", "plain", ""];
+const MADE: &[&str] = &["$(A)$(B)", "$(A)", "$(B)", "$$(A)$(B)", "$(A)-$(B)", "$(C)", "--region=$(A)$(B)", "plain"];
