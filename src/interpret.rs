@@ -236,6 +236,19 @@ fn known_namespace<'a>(world: &'a World, name: &str) -> Result<&'a NamespaceScop
     known.ok_or_else(|| JudgeError::UnknownNamespace(name.to_owned()))
 }
 
+/// Nobody can say where an object of a kind that no interpreter knows sends data: it passes, and whoever reads this is told.
+fn unread(world: &World, request: &Request<'_>) -> Judgement {
+    let mut judgement = Judgement::new(Verdict::allow());
+    let scope = world.namespace(request.namespace);
+    let holds_data = scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty());
+    // What Kubernetes has by itself is read elsewhere, or says no place.
+    if holds_data && request.group.contains('.') && !request.group.ends_with("k8s.io") {
+        let (kind, group) = (request.kind, request.group);
+        judgement.warnings.push(format!("no ResourceInterpreter knows {kind} of {group}: it was not judged"));
+    }
+    judgement
+}
+
 /// Judges an object, or a connection. Kinds that Domicile does not know are none of its business and pass.
 ///
 /// # Errors
@@ -293,7 +306,7 @@ pub fn judge(world: &World, request: &Request<'_>, now: Timestamp) -> Result<Jud
                     name: request.name.to_owned(),
                 };
                 if !world.interpreters.knows(group, kind) {
-                    return Ok(Judgement::new(Verdict::allow()));
+                    return Ok(unread(world, request));
                 }
                 if !request.namespace.is_empty() {
                     namespace()?;

@@ -8,7 +8,12 @@ use super::inputs::{self, Files, Inputs, When};
 use crate::geo;
 use crate::report::{self, Format, Row};
 
+/// What the exit status says.
+const STATUS: &str = "Exit status: 0 nothing is refused, 1 something is, 3 nothing but what cannot be proven is, 64 the command \
+                      line makes no sense, 65 some input cannot be read";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = STATUS)]
 pub struct Arguments {
     #[command(flatten)]
     files: Files,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::cel;
 use super::{Plan, Scope, rules, sentence};
 use crate::engine::country::CountrySet;
+use crate::interpret::objects::CLASS_ANNOTATION;
 use crate::interpret::world::World;
 
 /// Name of these policies, before what tells them apart.
@@ -31,7 +32,9 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
     );
     let expression = "(has(object.spec.volumeName) && object.spec.volumeName != '' ? \
         object.spec.volumeName in variables.volumes : \
-        has(object.spec.storageClassName) && object.spec.storageClassName in variables.classes) && \
+        (has(object.metadata.annotations) && ANNOTATION in object.metadata.annotations ? \
+        object.metadata.annotations[ANNOTATION] in variables.classes : \
+        has(object.spec.storageClassName) && object.spec.storageClassName in variables.classes)) && \
         (!has(object.spec.volumeAttributesClassName) || object.spec.volumeAttributesClassName == '' || \
         object.spec.volumeAttributesClassName in variables.attributes)";
     plan.validate(
@@ -46,7 +49,7 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
                 {"name": "volumes", "expression": spans(&|countries| volumes(world, countries))},
                 {"name": "attributes", "expression": spans(&|countries| attributes(world, countries))},
             ],
-            "validations": [{"expression": scope.unless_open(expression.to_owned()), "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": scope.unless_open(expression.replace("ANNOTATION", &cel::text(CLASS_ANNOTATION))), "message": message, "reason": "Forbidden"}],
         }),
     );
 }

@@ -139,9 +139,7 @@ async fn served(
                 if interpreters.is_empty() || !watched || resource.plural.contains('/') {
                     continue;
                 }
-                let knows = |version: &str| {
-                    interpreters.iter().any(|one| one.spec.resource.versions.iter().any(|known| known == version))
-                };
+                let knows = |version: &str| interpreters.iter().any(|one| one.reads(version));
                 let entry = kinds.entry(resource.kind.clone()).or_insert_with(|| {
                     let rewritten = |one: &Arc<Interpreter>| {
                         one.spec.destinations.iter().flat_map(|one| &one.fields).any(|field| field.rewrite)
@@ -195,7 +193,10 @@ impl Watches {
             stays
         });
         for (kind, resource) in served {
-            if NEVER.contains(&(kind.group.as_str(), kind.kind.as_str())) || self.running.contains_key(kind) {
+            // A role can name the groups of no family, and nothing refers to what a family alone describes.
+            let in_family = interpreters.of(&kind.group, &kind.kind).iter().all(|one| one.is_family());
+            let never = NEVER.contains(&(kind.group.as_str(), kind.kind.as_str()));
+            if never || in_family || self.running.contains_key(kind) {
                 continue;
             }
             let watch = watch(

@@ -40,8 +40,10 @@ pub enum Endpoint {
     Silent {
         /// The host or bucket, as it may be shown.
         shown: String,
-        /// Whose host it is; none for a bucket, which many providers may have.
+        /// Whose host or bucket it is; none for a bucket that many providers may have.
         provider: Option<String>,
+        /// Whether it is a bucket, which an address beside it may tell as well as a region of its provider.
+        is_bucket: bool,
     },
     /// A host that nobody knows.
     Stranger {
@@ -60,7 +62,7 @@ impl Endpoint {
     }
 
     fn silent(shown: String) -> Self {
-        Self::Silent { shown, provider: None }
+        Self::Silent { shown, provider: None, is_bucket: true }
     }
 
     fn own(places: &Places, shown: &str) -> Self {
@@ -251,6 +253,9 @@ impl Found<'_> {
 
     /// An element without a scheme.
     fn bare(&mut self, token: &str) {
+        // How an address is to be looked up stands before it: `dns+host:port`, `dnssrv+_service._tcp.host`.
+        const LOOKED_UP: [&str; 3] = ["dns+", "dnssrv+", "dnssrvnoa+"];
+        let token = LOOKED_UP.iter().find_map(|how| token.strip_prefix(how)).unwrap_or(token);
         if token.starts_with("arn:") {
             return self.arn(token);
         }
@@ -360,6 +365,12 @@ impl Found<'_> {
         if host.contains(BLANK) {
             return self.add(Endpoint::filled_later());
         }
+        // Services that are asked for by name stand below the host that has them.
+        let host = host
+            .splitn(3, '.')
+            .position(|label| !label.starts_with('_'))
+            .map_or(host.as_str(), |services| host.splitn(services + 1, '.').last().unwrap_or(&host));
+        let host = host.to_owned();
         let is_port = port.is_empty() || port.parse::<u16>().is_ok() || port.chars().all(|one| one == BLANK);
         if !is_port {
             return self.unknown("a port cannot be read");

@@ -60,30 +60,33 @@ pub fn countries(set: &CountrySet, lawbook: &Lawbook, now: Timestamp) -> String 
 pub fn remedy(placement: &Placement, allowed: &CountrySet, name: &str) -> String {
     match &placement.flexibility {
         Flexibility::Nodes => format!("let the constraints admit nodes in {name}, or remove them"),
-        Flexibility::Choice { alternatives, .. } => one_of(&placement.field, alternatives, allowed).unwrap_or_else(|| {
+        Flexibility::Choice { alternatives, .. } => one_of(placement, alternatives, allowed).unwrap_or_else(|| {
             format!(
                 "no storage class here is proven to lie in {name}: add allowedTopologies to one, or a Location that \
                  names it"
             )
         }),
-        Flexibility::Region { provider, regions, .. } => one_of(&placement.field, regions, allowed)
+        Flexibility::Region { provider, regions, .. } => one_of(placement, regions, allowed)
             .unwrap_or_else(|| format!("no region of {provider} is known to lie in {name}: choose another provider")),
         Flexibility::Person => format!(
             "let somebody in {name} do it, or list a group of yours in spec.access of a ResidencyPolicy that covers this \
              data, if that is where all of its members are"
         ),
         Flexibility::Fixed if placement.places.unproven.is_some() => {
-            format!("choose a place that is proven to be in {name}")
+            format!("choose a place that is proven to be in {name}, or say in a Location where it is")
         }
         Flexibility::Fixed => format!("choose a place in {name}"),
     }
 }
 
-/// The replacements that fit, in a sentence.
-fn one_of(field: &str, alternatives: &[Alternative], allowed: &CountrySet) -> Option<String> {
+/// The replacements that fit, in a sentence: those at home first.
+fn one_of(placement: &Placement, alternatives: &[Alternative], allowed: &CountrySet) -> Option<String> {
     const SHOWN: usize = 5;
-    let fitting = alternatives.iter().filter(|alternative| alternative.fits(allowed));
-    let mut fit: Vec<&str> = fitting.map(|alternative| alternative.name.as_str()).collect();
+    let field = &placement.field;
+    let home = placement.data.iter().fold(CountrySet::FULL, |home, data| home.intersection(&data.origins));
+    let mut fitting: Vec<&Alternative> = alternatives.iter().filter(|alternative| alternative.fits(allowed)).collect();
+    fitting.sort_by_key(|alternative| !alternative.fits(&home));
+    let mut fit: Vec<&str> = fitting.iter().map(|alternative| alternative.name.as_str()).collect();
     let more = fit.len().saturating_sub(SHOWN);
     fit.truncate(SHOWN);
     match (fit.is_empty(), more) {
@@ -106,6 +109,7 @@ pub fn lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<String>
         let clauses = &mut groups[position].1;
         let Some((policy, allows)) = finding.policy.as_deref().zip(finding.allows.as_deref()) else { continue };
         match clauses.iter_mut().find(|(known, _)| *known == allows) {
+            Some((_, policies)) if policies.contains(&policy) => {}
             Some((_, policies)) => policies.push(policy),
             None => clauses.push((allows, vec![policy])),
         }

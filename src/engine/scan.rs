@@ -63,7 +63,7 @@ fn class(key: &str) -> Class {
         "secrets",
         "tokens",
     ];
-    const IMAGES: [&str; 5] = ["image", "repository", "imagename", "images", "registry"];
+    const IMAGES: [&str; 3] = ["image", "imagename", "images"];
     const REGIONS: [&str; 2] = ["region", "regions"];
     const BUCKETS: [&str; 4] = ["bucket", "buckets", "bucketname", "bucketnames"];
     const ENDPOINTS: [&str; 26] = [
@@ -105,7 +105,12 @@ fn class(key: &str) -> Class {
         return Class::Secret;
     }
     // A repository of images, or one that is named nothing else; other repositories hold data.
-    if IMAGES.contains(&last) && (last != "repository" || ["", "image"].contains(&before)) {
+    let of_images = match last {
+        "repository" => ["", "image"].contains(&before),
+        "registry" => ["", "image", "images", "container", "docker"].contains(&before),
+        other => IMAGES.contains(&other),
+    };
+    if of_images {
         return Class::Image;
     }
     if REGIONS.contains(&last) || (before == "region" && ["id", "name"].contains(&last)) || last.ends_with("region") {
@@ -136,6 +141,11 @@ fn class(key: &str) -> Class {
 /// Whether a value under this key tells a place, rather than only the URLs and resource names in it.
 pub fn is_about_places(key: &str) -> bool {
     class(key) != Class::Other
+}
+
+/// Whether a value under this key names software: an image, or where images are.
+pub fn names_software(key: &str) -> bool {
+    class(key) == Class::Image
 }
 
 /// Whether a URL under this key only names the language of a document: `xmlns`, `xmlns:xsi`, `xsi:schemaLocation`.

@@ -12,7 +12,9 @@ use crate::engine::place::Places;
 use super::constraint;
 pub use super::driver::Statement;
 use super::driver::{self, Known};
-use super::objects::{ClaimSpec, DEFAULT_CLASS, StorageClass, TopologyTerm, Volume, VolumeAttributesClass, VolumeSpec};
+use super::objects::{
+    CLASS_ANNOTATION, ClaimSpec, DEFAULT_CLASS, StorageClass, TopologyTerm, Volume, VolumeAttributesClass, VolumeSpec,
+};
 use super::world::World;
 
 /// Where volumes of a storage class may lie.
@@ -229,7 +231,11 @@ fn volume_or_class(
         (None, Some("")) => (Places::unknown("it waits for any volume without a class"), false),
         (None, Some(name)) => (Places::unknown(format!("storage class {name} is not known")), false),
     };
-    let field = format!("{field}.storageClassName");
+    let field = if spec.has_annotated_class {
+        format!("{}metadata.annotations[\"{CLASS_ANNOTATION}\"]", field.strip_suffix("spec").unwrap_or_default())
+    } else {
+        format!("{field}.storageClassName")
+    };
     // The scheduler has chosen: the volume will be made where this node is.
     if let Some(node) = selected_node.filter(|_| with_pod) {
         let there = world.node(node);
@@ -238,8 +244,8 @@ fn volume_or_class(
         return placement(field, places, Flexibility::Fixed);
     }
     let alternatives = match asking {
-        Asking::New => world.classes().map(alternative).collect(),
-        Asking::Existing => Vec::new(),
+        Asking::New if !spec.has_annotated_class => world.classes().map(alternative).collect(),
+        Asking::New | Asking::Existing => Vec::new(),
     };
     placement(field, places, Flexibility::Choice { with_pod, alternatives })
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::api::v1alpha1::{
-    DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, NamespaceAnnotation, ResourceInterpreterSpec, Silence,
+    DataAbsent, DataMeaning, FieldMeaning, InterpretedReference, InterpretedResource, NamespaceAnnotation,
+    ResourceInterpreterSpec, Silence,
 };
 use crate::engine::country::CountrySet;
 use crate::engine::facts::Act;
@@ -170,6 +171,18 @@ pub struct Interpreter {
     is_default: Option<Condition>,
 }
 
+impl Interpreter {
+    /// Whether it knows the fields of a version.
+    pub fn reads(&self, version: &str) -> bool {
+        self.spec.resource.versions.iter().any(|known| known == version || known == ANY)
+    }
+
+    /// Whether it describes every kind that no other does, of a group or of all groups below a name.
+    pub fn is_family(&self) -> bool {
+        self.spec.resource.kind == ANY
+    }
+}
+
 #[derive(Debug)]
 struct DataForm {
     path: Path,
@@ -218,6 +231,9 @@ struct ReferenceForm {
     namespace_from: Option<Path>,
 }
 
+/// Stands for every kind, every version, and the first part of a group.
+pub const ANY: &str = "*";
+
 /// Every interpreter, by group and kind; of one kind there may be several, for different versions.
 #[derive(Debug, Clone, Default)]
 pub struct Interpreters(BTreeMap<(String, String), Vec<Arc<Interpreter>>>);
@@ -233,13 +249,23 @@ impl Interpreters {
 
     /// Whether objects of this kind are read.
     pub fn knows(&self, group: &str, kind: &str) -> bool {
-        // A pair of borrowed texts cannot be looked up in a map of owned ones; the names are short.
-        self.0.contains_key(&(group.to_owned(), kind.to_owned()))
+        !self.of(group, kind).is_empty()
     }
 
-    /// The interpreters of a kind.
+    /// The interpreters of a kind: its own, or else those of the nearest family that it belongs to.
     pub fn of(&self, group: &str, kind: &str) -> &[Arc<Interpreter>] {
-        self.0.get(&(group.to_owned(), kind.to_owned())).map(Vec::as_slice).unwrap_or_default()
+        self.at(group, kind).or_else(|| self.family(group)).unwrap_or_default()
+    }
+
+    fn at(&self, group: &str, kind: &str) -> Option<&[Arc<Interpreter>]> {
+        // A pair of borrowed texts cannot be looked up in a map of owned ones; the names are short.
+        self.0.get(&(group.to_owned(), kind.to_owned())).map(Vec::as_slice)
+    }
+
+    /// Those of every other kind of the group, or of all groups below a part of its name.
+    fn family(&self, group: &str) -> Option<&[Arc<Interpreter>]> {
+        let below = |dot: usize| self.at(&format!("{ANY}{}", &group[dot..]), ANY);
+        self.at(group, ANY).or_else(|| group.match_indices('.').find_map(|(dot, _)| below(dot)))
     }
 
     /// Every interpreter.
@@ -255,6 +281,19 @@ impl Reader {
             self.0.push(Problem::new(field, format!("{text:?} {reason}"), remedy));
             Path::default()
         })
+    }
+
+    /// Whether a family is written as one. Those of Kubernetes itself are no families.
+    fn family(&mut self, resource: &InterpretedResource) {
+        let InterpretedResource { group, versions, kind, plural, .. } = resource;
+        let stars = [kind, plural].into_iter().chain(versions).filter(|one| *one == ANY).count();
+        let is_family = stars > 0 || group.contains('*');
+        let named = group.strip_prefix("*.").unwrap_or(group);
+        let whole = stars == 3 && versions.len() == 1 && named.contains('.') && !named.contains('*');
+        if is_family && (!whole || named.ends_with("k8s.io")) {
+            let remedy = "for a family, write kind, plural and one version as \"*\", and a group such as example.org or *.example.org";
+            self.0.push(Problem::new("spec.resource", "is neither a kind nor a family of kinds", remedy));
+        }
     }
 
     fn optional(&mut self, field: &str, text: Option<&String>) -> Option<Path> {
@@ -286,6 +325,7 @@ impl Reader {
 /// Paths and patterns that cannot be read, countries that do not exist.
 pub fn compile(name: &str, spec: &ResourceInterpreterSpec) -> Result<Interpreter, Vec<Problem>> {
     let mut compiler = Reader::default();
+    compiler.family(&spec.resource);
     let destinations = spec.destinations.iter().enumerate().map(|(at, destination)| {
         let here = format!("spec.destinations[{at}]");
         let fields = destination.fields.iter().enumerate().map(|(position, field)| {

@@ -19,8 +19,10 @@ use crate::interpret::storage::StorageKind;
 use crate::interpret::workload;
 
 /// What no object shows to the operator, whatever its kind.
-const NOT_COVERED: [&str; 13] = [
+const NOT_COVERED: [&str; 14] = [
     "kinds without an interpreter: they pass unseen",
+    "kinds that are described as one of a family only (`*`): judged when they are asked for and in files; what exists already \
+     is judged when it is changed, since they are not watched",
     "versions that no interpreter of their kind knows: nobody knows their fields, so that they are unproven and refused \
      where data is in scope",
     "objects in namespaces without an origin label, a store or a flow, and cluster-scoped objects without an origin label of \

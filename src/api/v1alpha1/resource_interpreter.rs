@@ -65,15 +65,16 @@ pub struct ResourceInterpreterSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InterpretedResource {
-    /// Its API group; empty for the core group.
+    /// Its API group; empty for the core group. For a family, `*.example.org` stands for every group below.
     #[serde(default)]
     pub group: String,
-    /// The versions whose fields are as described here. An object of another version is unproven.
+    /// The versions whose fields are as described here. An object of another version is unproven. For a family, `*`.
     #[schemars(length(min = 1, max = 20))]
     pub versions: Vec<String>,
-    /// Its kind.
+    /// Its kind. `*` stands for every kind of the group that no other interpreter describes: a family, whose objects are
+    /// judged when they are asked for and in files, and are not watched.
     pub kind: String,
-    /// Its plural, as in `kubectl get`.
+    /// Its plural, as in `kubectl get`. For a family, `*`.
     pub plural: String,
     /// Whether its objects stand in namespaces.
     #[serde(default)]

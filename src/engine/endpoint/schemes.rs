@@ -153,7 +153,11 @@ impl Found<'_> {
         let known = self.gazetteer.bucket(bucket).map(|places| Endpoint::own(places, &shown(bucket)));
         match user {
             None if host.is_empty() => self.unknown("a URL names no bucket"),
-            None => self.add(known.unwrap_or_else(|| Endpoint::silent(shown(bucket)))),
+            None => {
+                let provider = self.only_provider(scheme);
+                let silent = || Endpoint::Silent { shown: shown(bucket), provider, is_bucket: true };
+                self.add(known.unwrap_or_else(silent));
+            }
             Some(_) if host.contains(BLANK) => self.add(Endpoint::filled_later()),
             Some(_) if host.contains('.') => {
                 // What stands before a host may be a credential as well.

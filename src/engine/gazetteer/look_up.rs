@@ -127,12 +127,25 @@ impl Gazetteer {
             let found = self.providers.keys().filter_map(|name| self.folded.get(&(name.clone(), folded.clone())));
             let found: Vec<&Places> = found.collect();
             return match found.split_first() {
+                None if self.is_anywhere(id) => place(Places::anywhere()),
                 None => Endpoint::Unknown(format!("no Location names region {}", shown(id))),
                 // Whichever provider is meant, it is one of those places.
                 Some((first, rest)) => place(rest.iter().fold((*first).clone(), |all, one| all.or((*one).clone()))),
             };
         };
         self.region_id(provider, id, id)
+    }
+
+    /// Whether some provider takes a word for a region that may be anywhere.
+    fn is_anywhere(&self, id: &str) -> bool {
+        let forms = self.providers.values().flat_map(|one| &one.region_forms);
+        forms.filter(|form| form.meaning.tells == Tells::Anywhere).any(|form| form.pattern.is_match(id))
+    }
+
+    /// Whether a host is one of this provider, by its grammar.
+    pub fn is_host_of(&self, host: &str, provider: &str) -> bool {
+        let of = domain(host).and_then(|domain| self.domains.get(domain));
+        of.is_some_and(|providers| providers.iter().any(|one| one == provider))
     }
 
     /// A region of a provider, as it is written or in one of the other ways to write it.
@@ -180,7 +193,7 @@ impl Gazetteer {
     fn meant(&self, provider: &str, meaning: &Meaning, captured: Option<&str>, text: &str) -> Endpoint {
         let provider = meaning.provider.as_deref().unwrap_or(provider);
         let place = |places: Places| Endpoint::Place { places, own: false, shown: shown(text) };
-        let silent = || Endpoint::Silent { shown: shown(text), provider: Some(provider.to_owned()) };
+        let silent = || Endpoint::Silent { shown: shown(text), provider: Some(provider.to_owned()), is_bucket: false };
         let Some(id) = meaning.region.as_deref().or(captured) else {
             return match meaning.tells {
                 Tells::Anywhere => place(Places::anywhere()),

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{DEFAULT_CLASS, SELECTED_NODE};
+use super::{CLASS_ANNOTATION, DEFAULT_CLASS, SELECTED_NODE};
 
 /// Metadata with the parts that matter; the rest of `ObjectMeta` stays empty.
 pub fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
@@ -84,7 +84,7 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTre
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut kept = None;
             while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-                if key == SELECTED_NODE || DEFAULT_CLASS.contains(&key.as_ref()) {
+                if [SELECTED_NODE, CLASS_ANNOTATION].contains(&key.as_ref()) || DEFAULT_CLASS.contains(&key.as_ref()) {
                     kept.get_or_insert_with(BTreeMap::new).insert(key.into_owned(), map.next_value()?);
                 } else {
                     map.next_value::<IgnoredAny>()?;

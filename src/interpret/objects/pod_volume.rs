@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::decode::{list, metadata};
-use super::{ClaimSpec, ConfigMapName, SecretName, VolumeSources};
+use super::decode::list;
+use super::{Claim, ClaimSpec, ConfigMapName, SecretName, VolumeSources};
 
 /// A volume of a pod.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,13 +51,18 @@ pub struct EphemeralVolume {
 
 /// The claim that is made for a pod.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Claim")]
 pub struct ClaimTemplate {
     /// Its metadata.
-    #[serde(default, deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// Its specification.
-    #[serde(default)]
     pub spec: ClaimSpec,
+}
+
+impl From<Claim> for ClaimTemplate {
+    fn from(Claim { metadata, spec }: Claim) -> Self {
+        Self { metadata, spec }
+    }
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::decode::{list, map, metadata, present};
 use super::pod::NodeSelector;
@@ -13,15 +13,36 @@ use super::resource;
 use super::sources::VolumeSources;
 
 /// A persistent volume claim.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Claim {
     /// Its metadata.
-    #[serde(default, deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// Its specification.
-    #[serde(default)]
     pub spec: ClaimSpec,
 }
+
+/// A claim, or a template of one, as it is written.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default, deserialize_with = "metadata")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: ClaimSpec,
+}
+
+impl<'de> Deserialize<'de> for Claim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { metadata, mut spec } = Written::deserialize(deserializer)?;
+        if let Some(class) = metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION)) {
+            spec.storage_class_name = Some(class.clone());
+            spec.has_annotated_class = true;
+        }
+        Ok(Self { metadata, spec })
+    }
+}
+
+/// Says the class of a claim as it was said before there was a field, and still counts before it.
+pub const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 resource!(Claim, "", "PersistentVolumeClaim", "persistentvolumeclaims", NamespaceResourceScope);
 
 /// What a claim says about places.
@@ -30,6 +51,9 @@ resource!(Claim, "", "PersistentVolumeClaim", "persistentvolumeclaims", Namespac
 pub struct ClaimSpec {
     /// The class: absent means the default class, empty means none.
     pub storage_class_name: Option<String>,
+    /// Whether the class is that of the annotation, so that to change the field changes nothing.
+    #[serde(skip)]
+    pub has_annotated_class: bool,
     /// The volume to which it is bound or wants to be.
     pub volume_name: Option<String>,
     /// Whether it chooses among volumes that exist by their labels.

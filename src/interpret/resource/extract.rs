@@ -39,11 +39,7 @@ fn at(interpreters: &Interpreters, spot: &Spot<'_>, namespace: &str, name: &str,
     if known.is_empty() {
         return None;
     }
-    let fits: Vec<&Interpreter> = known
-        .iter()
-        .map(|one| &**one)
-        .filter(|one| one.spec.resource.versions.iter().any(|known| known == version))
-        .collect();
+    let fits: Vec<&Interpreter> = known.iter().map(|one| &**one).filter(|one| one.reads(version)).collect();
     let mut resource = Resource {
         key: Key { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() },
         api_version: str_at(object, "/apiVersion").to_owned(),

@@ -14,7 +14,7 @@ use crate::engine::endpoint::Endpoint;
 use crate::engine::facts::Act;
 use crate::engine::gazetteer::Zone;
 use crate::engine::place::Places;
-use crate::engine::scan::{is_about_places, without_comment};
+use crate::engine::scan::{is_about_places, names_software, without_comment};
 use crate::interpret::objects::{is_host_with_port, is_like_region, is_public_address};
 use crate::interpret::scope::FlowScope;
 use crate::interpret::world::World;
@@ -33,8 +33,8 @@ enum Meaning {
     Fine,
     /// It leads to something that is not known, and is judged by itself when it is.
     Apart,
-    /// It is understood and names no place: what it is, and whose.
-    Silent(String, Option<String>),
+    /// It is understood and names no place: what it is, whose, and whether it is a bucket.
+    Silent(String, Option<String>, bool),
     /// Nobody here can tell.
     Unknown(String),
 }
@@ -130,9 +130,9 @@ impl<'a> Resolver<'a> {
         for word in words {
             for meaning in self.word(word, namespace) {
                 let meaning = match meaning {
-                    Meaning::Silent(shown, provider) => {
+                    Meaning::Silent(shown, provider, is_bucket) => {
                         let near = words.iter().filter(|other| program(&other.field) == program(&word.field));
-                        if self.is_told(provider.as_deref(), near.chain(beside), namespace) {
+                        if self.is_told(provider.as_deref(), is_bucket, near.chain(beside), namespace) {
                             continue;
                         }
                         Meaning::Unknown(silent(&shown))
@@ -157,8 +157,15 @@ impl<'a> Resolver<'a> {
         said.flat_map(|one| &one.said).flat_map(|said| &said.words)
     }
 
-    /// Whether other words say where a host of this provider is asked, or a bucket of nobody in particular lies.
-    fn is_told<'w>(&self, provider: Option<&str>, words: impl IntoIterator<Item = &'w Word>, namespace: &str) -> bool {
+    /// Whether other words say where a host of this provider is asked, or a bucket lies: by a region of whom it belongs to, or
+    /// a bucket by the address of a store, since many speak the protocol of one.
+    fn is_told<'w>(
+        &self,
+        provider: Option<&str>,
+        is_bucket: bool,
+        words: impl IntoIterator<Item = &'w Word>,
+        namespace: &str,
+    ) -> bool {
         /// Parts of names of settings that say whose bucket it is.
         const STORES: [&str; 8] = ["s3", "storage", "minio", "bucket", "endpoint", "object", "restic", "blob"];
         let gazetteer = self.world.gazetteer();
@@ -173,7 +180,7 @@ impl<'a> Resolver<'a> {
                 let said = self.word(word, namespace);
                 said.iter().any(|meaning| matches!(meaning, Meaning::There(_) | Meaning::Fine))
             };
-            region || (provider.is_none() && store() && leads())
+            region || (is_bucket && store() && leads())
         })
     }
 
@@ -250,6 +257,11 @@ impl<'a> Resolver<'a> {
             if said.beside.iter().any(|text| self.is_own(text, &resource.key.namespace)) {
                 continue;
             }
+            // A client signs with some region, whoever it asks: the address decides, which is judged itself.
+            if said.says == FieldMeaning::Region && self.is_of_another(said) {
+                fine = true;
+                continue;
+            }
             for meaning in self.said(resource, said) {
                 let (places, along) = match meaning {
                     Meaning::There(places) => (places, None),
@@ -268,7 +280,7 @@ impl<'a> Resolver<'a> {
                         apart = true;
                         continue;
                     }
-                    Meaning::Silent(reason, _) => {
+                    Meaning::Silent(reason, ..) => {
                         silent.get_or_insert((said.field.clone(), reason));
                         continue;
                     }
@@ -345,6 +357,20 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// Whether the addresses beside a region are proven, and none of the provider whose region it would be.
+    fn is_of_another(&self, said: &Said) -> bool {
+        let Some(provider) = said.provider.as_deref() else { return false };
+        let gazetteer = self.world.gazetteer();
+        let apart = |endpoint| match endpoint {
+            Endpoint::Place { places, shown, .. } => {
+                places.unproven.is_none() && !gazetteer.is_host_of(&shown, provider)
+            }
+            _ => false,
+        };
+        let mut all = said.beside.iter().flat_map(|text| gazetteer.endpoints(text)).peekable();
+        all.peek().is_some() && all.all(apart)
+    }
+
     /// Whether one of several texts is an address of which the place is proven.
     fn is_proven(&self, texts: &[String]) -> bool {
         let mut all = texts.iter().flat_map(|text| self.world.gazetteer().endpoints(text));
@@ -357,7 +383,7 @@ impl<'a> Resolver<'a> {
         let provider = said.provider.as_deref();
         let text = said.text.trim();
         let known = |places: Option<&Places>, silent: String| {
-            vec![places.map_or(Meaning::Silent(silent, None), |places| Meaning::There(places.clone()))]
+            vec![places.map_or(Meaning::Silent(silent, None, true), |places| Meaning::There(places.clone()))]
         };
         match said.says {
             FieldMeaning::Region => text
@@ -449,14 +475,17 @@ impl<'a> Resolver<'a> {
     /// Free text: what is outside counts; what is inside proves nothing.
     fn free(&self, said: &Said, namespace: &str) -> Vec<Meaning> {
         let mut all: Vec<Meaning> = Vec::new();
-        for word in said.words.iter().filter(|word| !self.takes_any_region(word, &said.words, namespace)) {
+        // Images are code, wherever they are pulled from.
+        let is_image = |word: &&Word| names_software(&word.key) && !word.text.contains("://");
+        let words = said.words.iter().filter(|word| !is_image(word));
+        for word in words.filter(|word| !self.takes_any_region(word, &said.words, namespace)) {
             for meaning in self.word(word, namespace) {
                 // A bucket is often named apart from what says where it lies.
                 let meaning = match meaning {
-                    Meaning::Silent(shown, Some(provider))
+                    Meaning::Silent(shown, Some(provider), is_bucket)
                         if said.says == FieldMeaning::Hints
                             && sends(word)
-                            && !self.is_told(Some(&provider), &said.words, namespace) =>
+                            && !self.is_told(Some(&provider), is_bucket, &said.words, namespace) =>
                     {
                         Meaning::Unknown(silent(&shown))
                     }
@@ -480,7 +509,7 @@ impl<'a> Resolver<'a> {
             all.push(Meaning::Fine);
         }
         if all.is_empty() {
-            return vec![Meaning::Silent("it is free text in which anything may stand".to_owned(), None)];
+            return vec![Meaning::Silent("it is free text in which anything may stand".to_owned(), None, false)];
         }
         all
     }
@@ -499,7 +528,11 @@ impl<'a> Resolver<'a> {
             (is(other, "endpoint") || is(other, "url"))
                 && (around(&other.field) == here || other.field.trim_end_matches("\"]") == here)
         };
-        all.iter().filter(near).any(|other| self.is_own(&other.text, namespace))
+        // What nobody here calls a region is one of whoever is at a proven address.
+        let nowhere = matches!(self.world.gazetteer().region_named(None, &word.text), Endpoint::Unknown(_));
+        all.iter().filter(near).any(|other| {
+            self.is_own(&other.text, namespace) || (nowhere && self.is_proven(std::slice::from_ref(&other.text)))
+        })
     }
 }
 

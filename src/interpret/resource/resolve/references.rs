@@ -15,7 +15,7 @@ impl Resolver<'_> {
         match endpoint {
             Endpoint::Local => vec![Meaning::Fine],
             Endpoint::Place { places, .. } => vec![Meaning::There(places)],
-            Endpoint::Silent { shown, provider } => vec![Meaning::Silent(shown, provider)],
+            Endpoint::Silent { shown, provider, is_bucket } => vec![Meaning::Silent(shown, provider, is_bucket)],
             Endpoint::Unknown(reason) => vec![Meaning::Unknown(reason)],
             Endpoint::Stranger { host, service } => match service {
                 // What is no domain of the public name system is one of this cluster.
@@ -205,7 +205,7 @@ impl Resolver<'_> {
                     Meaning::There(there) | Meaning::Along(_, there) => {
                         places = Some(places.map_or(there.clone(), |before| before.or(there)));
                     }
-                    Meaning::Unknown(reason) | Meaning::Silent(reason, _) => return Meaning::Unknown(reason),
+                    Meaning::Unknown(reason) | Meaning::Silent(reason, ..) => return Meaning::Unknown(reason),
                     Meaning::Fine | Meaning::Apart => {}
                 }
             }
