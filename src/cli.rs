@@ -12,6 +12,7 @@ pub mod inputs;
 mod lineage;
 mod operator;
 mod render;
+mod strict;
 mod surface;
 mod timeline;
 mod whatif;

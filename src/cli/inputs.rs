@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::strict;
 use crate::api::v1alpha1::GROUP;
 use crate::catalogue::{self, Catalogue};
 use crate::engine::gazetteer::Hints;
@@ -229,6 +230,12 @@ impl Inputs {
                 declared.insert(name.to_owned());
             } else if !namespace.is_empty() {
                 used.insert(namespace.to_owned());
+            }
+            if document.group() == GROUP {
+                for field in strict::unknown_fields(kind, &document.value) {
+                    inputs.bad = true;
+                    inputs.notes.push(format!("{}: {kind} {name}: unknown field {field}", document.file));
+                }
             }
             match Object::from_manifest(document.value.clone()) {
                 Ok(Some(Object::ResidencyException(mut exception))) => {

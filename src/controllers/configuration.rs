@@ -57,6 +57,27 @@ pub enum Address {
     },
 }
 
+impl Address {
+    /// The address of an entry; none of one that says no address.
+    pub fn of(client: &WebhookClientConfig) -> Option<Self> {
+        if let Some(service) = &client.service {
+            return Some(Self::Service { namespace: service.namespace.clone(), name: service.name.clone() });
+        }
+        // Phase and selection stand behind it.
+        let url = client.url.as_deref()?;
+        let (url, _) = url.rsplit_once('/')?;
+        url.rsplit_once('/').map(|(url, _)| Self::Url(url.to_owned()))
+    }
+
+    /// In one text.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Url(url) => url.clone(),
+            Self::Service { namespace, name } => format!("{namespace}/{name}"),
+        }
+    }
+}
+
 /// Everything that the configurations depend on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
@@ -142,8 +163,8 @@ pub async fn run(client: Client, shared: Arc<Shared>, mut inputs: Inputs, owner:
         let may_write = shared.enforcing() && !inputs.authority.is_empty();
         let waits = may_write && {
             let begun = *begun.get_or_insert_with(tokio::time::Instant::now);
-            let absent = shared.live().is_some_and(|live| live.generations().contains(&None));
-            !absent && shared.compiled().is_none() && begun.elapsed() < LOOKED_FOR
+            let works = shared.live().is_none_or(|live| live.asks(&inputs.address, &inputs.authority));
+            works && shared.compiled().is_none() && begun.elapsed() < LOOKED_FOR
         };
         if may_write && !waits {
             {
@@ -251,6 +272,18 @@ mod tests {
         let address = Address::Url("https://127.0.0.1".to_owned());
         let inputs = Inputs::new(address, "domicile-system".to_owned(), false);
         Written { inputs, generations: [Some(3), Some(2)], seen: Some(seen) }
+    }
+
+    #[test]
+    fn the_address_of_an_entry_is_the_one_that_it_was_made_of() {
+        for address in [
+            Address::Url("https://127.0.0.1:8443".to_owned()),
+            Address::Service { namespace: "domicile-system".to_owned(), name: "domicile".to_owned() },
+        ] {
+            let inputs = Inputs::new(address.clone(), "domicile-system".to_owned(), false);
+            assert_eq!(Address::of(&inputs.client("/validate/labelled")), Some(address));
+        }
+        assert_eq!(Address::of(&WebhookClientConfig::default()), None);
     }
 
     #[test]

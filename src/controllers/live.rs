@@ -21,7 +21,7 @@ use kube::{Api, Client};
 use rustls_pki_types::CertificateDer;
 
 use super::certificate::TakenUp;
-use super::configuration::NAME;
+use super::configuration::{Address, NAME};
 use super::watch::chain;
 use crate::api::v1alpha1::ORIGIN_LABEL;
 use crate::compile::NAMESPACE_NAME;
@@ -34,6 +34,8 @@ struct Part {
     generation: Option<i64>,
     /// The distinct bundles of its entries.
     bundles: BTreeSet<Vec<u8>>,
+    /// Where its entries are asked, as [`Address::shown`] says it.
+    addresses: BTreeSet<String>,
     /// Namespaces that entries select by name.
     declared: BTreeSet<String>,
 }
@@ -45,6 +47,7 @@ impl Part {
     ) -> Self {
         let mut part = Self { generation, ..Self::default() };
         for (client, namespaces) in entries {
+            part.addresses.extend(Address::of(client).map(|address| address.shown()));
             part.bundles.insert(client.ca_bundle.clone().unwrap_or_else(|| ByteString(Vec::new())).0);
             let expressions = namespaces.and_then(|selector| selector.match_expressions.as_deref()).unwrap_or_default();
             // Namespaces with an origin label may be named as well, where they are asked about in another way.
@@ -86,6 +89,16 @@ impl Live {
     /// The versions of both, which change with whatever somebody writes there.
     pub fn generations(&self) -> [Option<i64>; 2] {
         [&self.validating, &self.mutating].map(|part| part.as_ref().and_then(|part| part.generation))
+    }
+
+    /// Whether both are there, and every entry asks at this address and trusts just these authorities, in PEM.
+    pub fn asks(&self, address: &Address, authorities: &str) -> bool {
+        let parts = [&self.validating, &self.mutating];
+        parts.into_iter().all(|part| {
+            part.as_ref().is_some_and(|part| {
+                part.addresses.iter().eq([&address.shown()]) && part.bundles.iter().eq([authorities.as_bytes()])
+            })
+        })
     }
 
     /// The authorities that every entry trusts, and since when.

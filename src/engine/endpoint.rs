@@ -365,11 +365,11 @@ impl Found<'_> {
         if host.contains(BLANK) {
             return self.add(Endpoint::filled_later());
         }
-        // Services that are asked for by name stand below the host that has them.
-        let host = host
-            .splitn(3, '.')
-            .position(|label| !label.starts_with('_'))
-            .map_or(host.as_str(), |services| host.splitn(services + 1, '.').last().unwrap_or(&host));
+        // Services that are asked for by name stand below the host that has them: `_grpc._tcp.host`.
+        let mut host = host.as_str();
+        while let Some((_, of)) = host.split_once('.').filter(|(label, _)| label.starts_with('_')) {
+            host = of;
+        }
         let host = host.to_owned();
         let is_port = port.is_empty() || port.parse::<u16>().is_ok() || port.chars().all(|one| one == BLANK);
         if !is_port {
