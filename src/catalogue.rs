@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::engine::law;
 use crate::evidence::digest::Digest;
 use crate::interpret::read::{self, Problem};
-use crate::interpret::resource::{self, ANY, Interpreter};
+use crate::interpret::resource::{self, Interpreter};
 
 use crate::api::v1alpha1::{
     Bloc, Jurisdiction, Location, Provider, ResidencyPolicy, ResourceInterpreter, TransferMechanism,
@@ -118,9 +118,7 @@ pub fn load() -> Result<Catalogue, CatalogueError> {
 pub fn load_for(wanted: impl Fn(&str) -> bool) -> Result<Catalogue, CatalogueError> {
     let mut catalogue = Catalogue::default();
     for (file, text) in files() {
-        // A family may have any group.
-        let wanted = |group: &str| group.starts_with(ANY) || wanted(group);
-        if file.starts_with(INTERPRETERS) && !groups(text).any(wanted) {
+        if file.starts_with(INTERPRETERS) && !groups(text).any(&wanted) {
             continue;
         }
         let unreadable = |reason: String| CatalogueError::Unreadable { file: file.to_owned(), reason };

@@ -239,8 +239,7 @@ fn known_namespace<'a>(world: &'a World, name: &str) -> Result<&'a NamespaceScop
 /// Nobody can say where an object of a kind that no interpreter knows sends data: it passes, and whoever reads this is told.
 fn unread(world: &World, request: &Request<'_>) -> Judgement {
     let mut judgement = Judgement::new(Verdict::allow());
-    let scope = world.namespace(request.namespace);
-    let holds_data = scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty());
+    let holds_data = world.namespace(request.namespace).is_some_and(NamespaceScope::declares_data);
     // What Kubernetes has by itself is read elsewhere, or says no place.
     if holds_data && request.group.contains('.') && !request.group.ends_with("k8s.io") {
         let (kind, group) = (request.kind, request.group);

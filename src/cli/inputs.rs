@@ -19,6 +19,7 @@ use crate::engine::lawbook::Lawbook;
 use crate::index::{Index, Object};
 use crate::interpret::access::User;
 use crate::interpret::read;
+use crate::interpret::resource::ANY;
 use crate::interpret::world::World;
 use crate::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 
@@ -194,7 +195,11 @@ impl Inputs {
         for document in &documents {
             names(&document.value, &mut named);
         }
-        let catalogue = catalogue::load_for(|group| named.contains(group));
+        // A family is written by what the names of its groups end with.
+        let catalogue = catalogue::load_for(|group| match group.strip_prefix(ANY) {
+            Some(below) => named.iter().any(|one| one.ends_with(below)),
+            None => named.contains(group),
+        });
         let catalogue = catalogue.context("failed to read the built-in catalogue")?;
         drop(named);
         Self::with(catalogue, documents, known_at)

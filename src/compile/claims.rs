@@ -30,13 +30,16 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
         sentence(world, scope, first, "stored", scope.now),
         shown(&classes(world, &first.countries))
     );
-    let expression = "(has(object.spec.volumeName) && object.spec.volumeName != '' ? \
-        object.spec.volumeName in variables.volumes : \
-        (has(object.metadata.annotations) && ANNOTATION in object.metadata.annotations ? \
-        object.metadata.annotations[ANNOTATION] in variables.classes : \
-        has(object.spec.storageClassName) && object.spec.storageClassName in variables.classes)) && \
-        (!has(object.spec.volumeAttributesClassName) || object.spec.volumeAttributesClassName == '' || \
-        object.spec.volumeAttributesClassName in variables.attributes)";
+    let annotation = cel::text(CLASS_ANNOTATION);
+    let expression = format!(
+        "(has(object.spec.volumeName) && object.spec.volumeName != '' ? \
+         object.spec.volumeName in variables.volumes : \
+         (has(object.metadata.annotations) && {annotation} in object.metadata.annotations ? \
+         object.metadata.annotations[{annotation}] in variables.classes : \
+         has(object.spec.storageClassName) && object.spec.storageClassName in variables.classes)) && \
+         (!has(object.spec.volumeAttributesClassName) || object.spec.volumeAttributesClassName == '' || \
+         object.spec.volumeAttributesClassName in variables.attributes)"
+    );
     plan.validate(
         format!("{NAME}.{}", scope.id),
         json!({
@@ -49,7 +52,7 @@ pub fn add(plan: &mut Plan, world: &World, scope: &Scope) {
                 {"name": "volumes", "expression": spans(&|countries| volumes(world, countries))},
                 {"name": "attributes", "expression": spans(&|countries| attributes(world, countries))},
             ],
-            "validations": [{"expression": scope.unless_open(expression.replace("ANNOTATION", &cel::text(CLASS_ANNOTATION))), "message": message, "reason": "Forbidden"}],
+            "validations": [{"expression": scope.unless_open(expression), "message": message, "reason": "Forbidden"}],
         }),
     );
 }

@@ -44,7 +44,7 @@ const BINDINGS: &str = "bindings";
 const TIMEOUT_SECONDS: i32 = 3;
 
 /// How the API server reaches the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
     /// Outside the cluster: `https://host:port`.
     Url(String),
@@ -67,14 +67,6 @@ impl Address {
         let url = client.url.as_deref()?;
         let (url, _) = url.rsplit_once('/')?;
         url.rsplit_once('/').map(|(url, _)| Self::Url(url.to_owned()))
-    }
-
-    /// In one text.
-    pub fn shown(&self) -> String {
-        match self {
-            Self::Url(url) => url.clone(),
-            Self::Service { namespace, name } => format!("{namespace}/{name}"),
-        }
     }
 }
 

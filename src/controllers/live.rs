@@ -34,8 +34,8 @@ struct Part {
     generation: Option<i64>,
     /// The distinct bundles of its entries.
     bundles: BTreeSet<Vec<u8>>,
-    /// Where its entries are asked, as [`Address::shown`] says it.
-    addresses: BTreeSet<String>,
+    /// Where its entries are asked.
+    addresses: BTreeSet<Address>,
     /// Namespaces that entries select by name.
     declared: BTreeSet<String>,
 }
@@ -47,7 +47,7 @@ impl Part {
     ) -> Self {
         let mut part = Self { generation, ..Self::default() };
         for (client, namespaces) in entries {
-            part.addresses.extend(Address::of(client).map(|address| address.shown()));
+            part.addresses.extend(Address::of(client));
             part.bundles.insert(client.ca_bundle.clone().unwrap_or_else(|| ByteString(Vec::new())).0);
             let expressions = namespaces.and_then(|selector| selector.match_expressions.as_deref()).unwrap_or_default();
             // Namespaces with an origin label may be named as well, where they are asked about in another way.
@@ -96,7 +96,7 @@ impl Live {
         let parts = [&self.validating, &self.mutating];
         parts.into_iter().all(|part| {
             part.as_ref().is_some_and(|part| {
-                part.addresses.iter().eq([&address.shown()]) && part.bundles.iter().eq([authorities.as_bytes()])
+                part.addresses.iter().eq([address]) && part.bundles.iter().eq([authorities.as_bytes()])
             })
         })
     }

@@ -22,12 +22,6 @@ use crate::interpret::scope::{self, FlowScope, NamespaceScope, StoreScope};
 use crate::interpret::world::{HeldPods, Surroundings, World};
 use crate::interpret::{claim, read};
 
-/// Whether a namespace says by its label, its stores or its flows that data is in it.
-fn declares(world: &World, namespace: &str) -> bool {
-    let scope = world.namespace(namespace);
-    scope.is_some_and(|scope| scope.label.is_some() || !scope.stores.is_empty() || !scope.flows.is_empty())
-}
-
 /// Keeps a name in a set that is shared, or keeps it out of it.
 fn keep(set: &mut Arc<BTreeSet<String>>, name: String, holds: bool) {
     if holds == set.contains(&name) {
@@ -122,7 +116,8 @@ impl Index {
 
     /// Whether a namespace has pods that may hold data, and nothing else says so.
     fn holds_pods_alone(&self, namespace: &str) -> bool {
-        !declares(&self.world, namespace) && self.world.pods.get(namespace).is_some()
+        !self.world.namespace(namespace).is_some_and(NamespaceScope::declares_data)
+            && self.world.pods.get(namespace).is_some()
     }
 
     /// The law; an object of the cluster's own replaces the built-in one of its kind and name, unless it cannot be read.
@@ -265,7 +260,8 @@ impl Index {
     /// kept, and nothing is published anew.
     fn hold_pods(&self, world: &mut World, namespaces: &BTreeSet<String>) {
         for namespace in namespaces {
-            let is_protected = declares(world, namespace) || self.holds_foreign_clones(namespace);
+            let is_protected = world.namespace(namespace).is_some_and(NamespaceScope::declares_data)
+                || self.holds_foreign_clones(namespace);
             let says_so = || self.pods.of(namespace).any(|(_, state)| state.pod.labels.contains_key(ORIGIN_LABEL));
             let may_hold = is_protected || says_so();
             let pods = self.pods.of(namespace).filter(|_| may_hold);

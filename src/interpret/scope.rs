@@ -46,6 +46,13 @@ pub struct NamespaceScope {
     pub claims: Arc<BTreeMap<String, ClaimState>>,
 }
 
+impl NamespaceScope {
+    /// Whether it says by its label, its stores or its flows that data is in it.
+    pub fn declares_data(&self) -> bool {
+        self.label.is_some() || !self.stores.is_empty() || !self.flows.is_empty()
+    }
+}
+
 /// A store, as admission sees it.
 #[derive(Debug, Clone)]
 pub struct StoreScope {

@@ -17,10 +17,7 @@ use domicile::evidence::log::{Draft, Keyring, Log, Running, Settings};
 use domicile::evidence::record::{Channel, Object};
 use domicile::evidence::sink::{Destination, Files};
 use domicile::evidence::verify::{Between, Input, Report, verify};
-use domicile::index::Index;
-use domicile::interpret;
 use domicile::telemetry::Metrics;
-use jiff::Timestamp;
 use std::sync::LazyLock;
 use tokio::sync::watch;
 
@@ -40,12 +37,8 @@ pub fn law() -> Catalogue {
 
 /// The decision that a case asks for, as admission would hand it over.
 fn draft(case: &Case) -> Draft {
-    let at = case.now.unwrap_or_else(Timestamp::now);
-    let mut index = Index::new(builtin());
-    case.apply_world(&mut index);
-    let world = index.refresh(at);
-    let texts = case.texts();
-    let judgement = interpret::judge(&world, &case.request(&texts), at).unwrap();
+    let (world, at, judgement) = case.judged(builtin());
+    let judgement = judgement.unwrap();
     let text = |pointer: &str| case.object.pointer(pointer).and_then(|one| one.as_str()).unwrap_or_default().to_owned();
     Draft {
         id: domicile::evidence::log::id(Channel::Validate, &case.name),

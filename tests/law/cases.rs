@@ -7,12 +7,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use domicile::catalogue::Catalogue;
 use domicile::engine::law::opinion::Legal;
 use domicile::engine::verdict::Action;
 use domicile::index::{Index, Object};
 use domicile::interpret::access::User;
-use domicile::interpret::{Body, Operation, Request};
+use domicile::interpret::world::World;
+use domicile::interpret::{self, Body, JudgeError, Judgement, Operation, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -196,6 +199,17 @@ impl Case {
                 Err(error) => panic!("{}/{}: {error}: {}", self.topic, self.name, error.source),
             }
         }
+    }
+
+    /// The case judged in its own world, with that world and the time.
+    pub fn judged(&self, catalogue: Catalogue) -> (Arc<World>, Timestamp, Result<Judgement, JudgeError>) {
+        let now = self.now.unwrap_or_else(Timestamp::now);
+        let mut index = Index::new(catalogue);
+        self.apply_world(&mut index);
+        let world = index.refresh(now);
+        let texts = self.texts();
+        let judgement = interpret::judge(&world, &self.request(&texts), now);
+        (world, now, judgement)
     }
 
     /// The object as the API server would send it, and what it replaces.

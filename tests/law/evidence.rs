@@ -5,7 +5,6 @@ use domicile::engine::facts::Facts;
 use domicile::evidence::digest::Digest;
 use domicile::evidence::record::{Essence, Part, WITHHELD};
 use domicile::index::Index;
-use domicile::interpret;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -16,13 +15,8 @@ use crate::cases::{self, Layer};
 fn what_follows_from_the_facts_of_every_case_follows_from_what_was_written_of_them() {
     let mut decisions = 0;
     for case in cases::all().iter().filter(|case| case.layer != Layer::Schema) {
-        let now = case.now.unwrap_or_else(Timestamp::now);
-        let mut index = Index::new(builtin());
-        case.apply_world(&mut index);
-        let world = index.refresh(now);
-        let texts = case.texts();
-        let judgement = interpret::judge(&world, &case.request(&texts), now).unwrap();
-        for decided in &judgement.decided {
+        let (world, now, judgement) = case.judged(builtin());
+        for decided in &judgement.unwrap().decided {
             decisions += 1;
             let text = serde_json::to_string(&decided.facts).unwrap();
             let facts: Facts = serde_json::from_str(&text).unwrap();

@@ -27,9 +27,7 @@ use domicile::catalogue::Catalogue;
 use domicile::engine::explain;
 use domicile::engine::rules;
 use domicile::engine::verdict::Action;
-use domicile::index::Index;
-use domicile::interpret::{self, Judgement};
-use jiff::Timestamp;
+use domicile::interpret::Judgement;
 use serde_json::Value;
 
 /// The built-in catalogue, read once.
@@ -39,12 +37,7 @@ fn builtin() -> Catalogue {
 }
 
 fn judge(case: &Case) -> Result<Judgement, String> {
-    let now = case.now.unwrap_or_else(Timestamp::now);
-    let mut index = Index::new(builtin());
-    case.apply_world(&mut index);
-    let world = index.refresh(now);
-    let texts = case.texts();
-    interpret::judge(&world, &case.request(&texts), now).map_err(|error| error.to_string())
+    case.judged(builtin()).2.map_err(|error| error.to_string())
 }
 
 /// What differs from what the case expects, line by line; empty if nothing does.

@@ -30,7 +30,7 @@ pub fn now() -> Timestamp {
     "2026-11-22T00:00:00Z".parse().unwrap()
 }
 
-fn index(manifests: &[Value]) -> Index {
+pub fn index(manifests: &[Value]) -> Index {
     let mut index = Index::new(crate::builtin());
     for manifest in manifests {
         index.apply(Object::from_manifest(manifest.clone()).unwrap().unwrap());

@@ -372,8 +372,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether one of several texts is an address of which the place is proven.
-    fn is_proven(&self, texts: &[String]) -> bool {
-        let mut all = texts.iter().flat_map(|text| self.world.gazetteer().endpoints(text));
+    fn is_proven<'t>(&self, texts: impl IntoIterator<Item = &'t String>) -> bool {
+        let mut all = texts.into_iter().flat_map(|text| self.world.gazetteer().endpoints(text));
         all.any(|endpoint| matches!(endpoint, Endpoint::Place { places, .. } if places.unproven.is_none()))
     }
 
@@ -514,7 +514,8 @@ impl<'a> Resolver<'a> {
         all
     }
 
-    /// Whether a region stands beside the address of a service of one's own, which takes any.
+    /// Whether a region stands beside the address of a service of one's own, which takes any, or is a word of whoever is at a
+    /// proven one.
     fn takes_any_region(&self, word: &Word, all: &[Word], namespace: &str) -> bool {
         fn around(field: &str) -> &str {
             field.trim_end_matches("\"]").rsplit_once(['.', '"', '_']).map_or("", |(before, _)| before)
@@ -529,10 +530,10 @@ impl<'a> Resolver<'a> {
                 && (around(&other.field) == here || other.field.trim_end_matches("\"]") == here)
         };
         // What nobody here calls a region is one of whoever is at a proven address.
-        let nowhere = matches!(self.world.gazetteer().region_named(None, &word.text), Endpoint::Unknown(_));
-        all.iter().filter(near).any(|other| {
-            self.is_own(&other.text, namespace) || (nowhere && self.is_proven(std::slice::from_ref(&other.text)))
-        })
+        let nowhere = || matches!(self.world.gazetteer().region_named(None, &word.text), Endpoint::Unknown(_));
+        let decides =
+            |other: &Word| self.is_own(&other.text, namespace) || (self.is_proven([&other.text]) && nowhere());
+        all.iter().filter(near).any(decides)
     }
 }
 

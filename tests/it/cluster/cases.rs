@@ -10,10 +10,8 @@ use domicile::catalogue::Catalogue;
 use domicile::engine::explain;
 use domicile::engine::policy::Mode;
 use domicile::engine::verdict::{Action, Finding};
-use domicile::index::Index;
 use domicile::interpret::access::Way;
-use domicile::interpret::{self, Judgement, Operation};
-use jiff::Timestamp;
+use domicile::interpret::{Judgement, Operation};
 use serde_json::{Value, json};
 
 use crate::cases::{self, Case, Layer};
@@ -283,12 +281,7 @@ fn compare(case: &Case, judgement: Option<&Judgement>, answer: &Answer) -> Strin
 /// The decision without a cluster, which `tests/law` compares with the table.
 fn decide(case: &Case) -> Judgement {
     static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| domicile::catalogue::load().unwrap());
-    let mut index = Index::new(BUILTIN.clone());
-    case.apply_world(&mut index);
-    let now = Timestamp::now();
-    let world = index.refresh(now);
-    let texts = case.texts();
-    interpret::judge(&world, &case.request(&texts), now).unwrap()
+    case.judged(BUILTIN.clone()).2.unwrap()
 }
 
 /// The rules that a text names, as in `[RES-PLACE]`.

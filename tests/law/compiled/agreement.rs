@@ -5,10 +5,8 @@ use std::fmt::Write;
 
 use domicile::compile::{self, Plan};
 use domicile::engine::verdict::Action;
-use domicile::index::{Index, Object};
 use domicile::interpret::access::Way;
-use domicile::interpret::{self, Judgement, Operation};
-use jiff::Timestamp;
+use domicile::interpret::{Judgement, Operation};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -18,7 +16,7 @@ use super::evaluate::{Asked, Policies};
 use crate::builtin;
 use crate::cases::{self, Case, Layer};
 use crate::properties::generate::{self, NAMESPACE};
-use crate::properties::{judge, now, patched, tries};
+use crate::properties::{index, judge, now, patched, tries};
 
 /// Labels of the namespace of this name, as the API server has them.
 fn labels<'a>(name: &str, manifests: impl IntoIterator<Item = &'a Value>) -> BTreeMap<String, String> {
@@ -67,12 +65,8 @@ fn resource(object: &Value, operation: Operation) -> Option<(&'static str, Strin
 /// What refuses a case that passes, line by line.
 fn wrongly_refused(case: &Case) -> Option<String> {
     let (operation, resource) = resource(&case.object, case.operation)?;
-    let now = case.now.unwrap_or_else(Timestamp::now);
-    let mut index = Index::new(builtin());
-    case.apply_world(&mut index);
-    let world = index.refresh(now);
-    let texts = case.texts();
-    let judgement = interpret::judge(&world, &case.request(&texts), now).unwrap();
+    let (world, now, judgement) = case.judged(builtin());
+    let judgement = judgement.unwrap();
     if judgement.verdict.action == Action::Refuse {
         return Some(String::new());
     }
@@ -118,11 +112,7 @@ struct Meeting {
 
 impl Meeting {
     fn of(manifests: &[Value], object: &Value) -> Self {
-        let mut index = Index::new(builtin());
-        for manifest in manifests {
-            index.apply(Object::from_manifest(manifest.clone()).unwrap().unwrap());
-        }
-        let world = index.refresh(now());
+        let world = index(manifests).world();
         let plan = compile::plan(&world, &super::inputs(), now());
         let judgement = judge(&world, object);
         let namespace = labels(NAMESPACE, manifests);
